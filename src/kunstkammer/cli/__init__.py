@@ -1,0 +1,1 @@
+"""The command: nothing but parsing and printing over the verbs."""

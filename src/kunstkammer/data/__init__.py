@@ -1,0 +1,1 @@
+"""Many pictures: collections, health, duplicates, splits, plates, drawn collections."""

@@ -1,0 +1,1 @@
+"""Collections that the package draws itself, with known truth."""

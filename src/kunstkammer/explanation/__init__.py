@@ -1,0 +1,1 @@
+"""Why it decided so: one file per family of methods, one interface."""

@@ -1,0 +1,1 @@
+"""What can learn: the catalogue, Kunstkammer's own small networks, checkpoints."""

@@ -1,0 +1,1 @@
+"""One picture: safe reading, scaling, augmentation, overlays."""

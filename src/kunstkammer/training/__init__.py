@@ -1,0 +1,1 @@
+"""How it learns: recipes, losses, sampling, the trainer, exact resume."""

@@ -1,0 +1,1 @@
+"""What a person asks for: one verb a file, each a walk through the rooms below."""
