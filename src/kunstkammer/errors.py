@@ -55,10 +55,8 @@ def guess(name: str, known: Iterable[str]) -> str:
     >>> guess("zzz", ["comic-manga"])
     ''
     """
-    near = difflib.get_close_matches(
-        name.lower(), [k.lower() for k in (known := list(known))], n=1, cutoff=0.55
-    )
     original = {k.lower(): k for k in known}
+    near = difflib.get_close_matches(name.lower(), list(original), n=1, cutoff=0.55)
     return f" Did you mean '{original[near[0]]}'?" if near else ""
 
 
@@ -69,6 +67,4 @@ def unknown_name(kind: str, name: str, known: Iterable[str]) -> UnknownNameError
     "There is no recipe 'comic-mnga'. Did you mean 'comic-manga'? Known: comic-manga."
     """
     known = sorted(known)
-    return UnknownNameError(
-        f"There is no {kind} '{name}'.{guess(name, known)} Known: {', '.join(known) or 'none'}."
-    )
+    return UnknownNameError(f"There is no {kind} '{name}'.{guess(name, known)} Known: {', '.join(known) or 'none'}.")

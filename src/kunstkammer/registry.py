@@ -59,9 +59,7 @@ def register(kind: str, name: str, summary: str) -> Callable[[T], T]:
     def claim(thing: T) -> T:
         shelf = _entries[kind]
         if name in shelf and shelf[name].thing is not thing:
-            raise KunstkammerError(
-                f"The {SINGULAR[kind]} '{name}' is registered twice; give one of them another name."
-            )
+            raise KunstkammerError(f"The {SINGULAR[kind]} '{name}' is registered twice; give one of them another name.")
         shelf[name] = Entry(name, summary, thing)
         return thing
 
