@@ -1,1 +1,1 @@
-"""How good it is: predictions, metrics with intervals, collapse, the report."""
+"""How good it is: predictions, metrics, intervals, collapse, the report."""

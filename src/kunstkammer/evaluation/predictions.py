@@ -1,0 +1,262 @@
+"""What a model says about pictures: a table of probabilities, and the way there without waiting for the decoder."""
+
+from __future__ import annotations
+
+import os
+from collections import deque
+from collections.abc import Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+
+from kunstkammer.errors import DataError, PictureError
+from kunstkammer.progress import progress
+
+if TYPE_CHECKING:
+    from kunstkammer.data.collection import Collection
+    from kunstkammer.data.plates import Plates, PlateSettings
+    from kunstkammer.models.checkpoint import Checkpoint
+
+THRESHOLD = 0.5
+"""With many labels, a label is predicted where its probability is above this."""
+
+UNLABELLED = -1
+
+Batch = tuple[list[int], torch.Tensor]
+
+
+@dataclass
+class Predictions:
+    """What a model says about N pictures and K labels.
+
+    Attributes:
+        files: the names of the pictures.
+        label_names: the labels, in the order of the columns.
+        probabilities: float64 (N, K) in 0..1; rows add up to 1 unless `multi_label`.
+        targets: int64 (N,) for one label a picture, float32 (N, K) of 0 and 1 for many; -1 where the truth is not
+            known; None where it is not known at all.
+        multi_label: whether a picture can have several labels.
+    """
+
+    files: list[str]
+    label_names: tuple[str, ...]
+    probabilities: np.ndarray
+    targets: np.ndarray | None = None
+    multi_label: bool = False
+
+    def __post_init__(self) -> None:
+        self.files = list(self.files)
+        self.label_names = tuple(self.label_names)
+        self.probabilities = np.asarray(self.probabilities, dtype=np.float64)
+        shape = (len(self.files), len(self.label_names))
+        if self.probabilities.shape != shape:
+            raise DataError(
+                f"Predictions of {shape[0]} pictures and {shape[1]} labels need probabilities of shape {shape}, "
+                f"not {self.probabilities.shape}."
+            )
+        if self.targets is not None:
+            self.targets = np.asarray(self.targets)
+            wanted = shape if self.multi_label else shape[:1]
+            if self.targets.shape != wanted:
+                raise DataError(f"The targets need shape {wanted}, not {self.targets.shape}.")
+
+    def __len__(self) -> int:
+        return len(self.files)
+
+    def select(self, indices: Sequence[int] | np.ndarray) -> Predictions:
+        """Return the predictions for some of the pictures, in the order given."""
+        chosen = np.arange(len(self))[np.asarray(indices)]
+        targets = None if self.targets is None else self.targets[chosen]
+        files = [self.files[i] for i in chosen]
+        return Predictions(files, self.label_names, self.probabilities[chosen], targets, self.multi_label)
+
+    def known(self) -> np.ndarray:
+        """Return bool (N,): whether the truth of a picture is known."""
+        if self.targets is None:
+            return np.zeros(len(self), dtype=bool)
+        known: np.ndarray = np.reshape(self.targets >= 0, (len(self), -1)).all(axis=1)
+        return known
+
+    def predicted(self, index: int) -> tuple[str, ...]:
+        """Return the labels predicted for one picture: the most probable one, or all above 0.5 with many labels."""
+        row = self.probabilities[index]
+        chosen = np.flatnonzero(row > THRESHOLD) if self.multi_label else [int(row.argmax())]
+        return tuple(self.label_names[k] for k in chosen)
+
+    def truth(self, index: int) -> tuple[str, ...] | None:
+        """Return the true labels of one picture, or None where they are not known."""
+        if self.targets is None or np.any(self.targets[index] < 0):
+            return None
+        chosen = np.flatnonzero(self.targets[index]) if self.multi_label else [int(self.targets[index])]
+        return tuple(self.label_names[k] for k in chosen)
+
+    def to_json(self, top: int = 5) -> list[dict[str, Any]]:
+        """Return the `predictions` list of the command: each picture with its `top` most probable labels.
+
+        >>> Predictions(["a.png"], ("comic", "manga"), np.array([[0.2, 0.8]])).to_json(top=1)
+        [{'file': 'a.png', 'labels': [{'label': 'manga', 'probability': 0.8}]}]
+        """
+        order = np.argsort(-self.probabilities, axis=1, kind="stable")[:, : max(top, 1)]
+        return [
+            {
+                "file": file,
+                "labels": [{"label": self.label_names[k], "probability": float(row[k])} for k in best],
+            }
+            for file, row, best in zip(self.files, self.probabilities, order, strict=True)
+        ]
+
+    def save(self, path: str | Path) -> Path:
+        """Write a CSV or JSONL file, whole or not at all; the format follows the suffix (see `tables`).
+
+        Raises `DataError` for another suffix, `ResourceError` when the disk refuses.
+        """
+        from kunstkammer.evaluation import tables
+
+        return tables.save(self, Path(path))
+
+    @classmethod
+    def load(cls, path: str | Path, *, multi_label: bool | None = None) -> Predictions:
+        """Read what `save` wrote. A CSV file does not say whether a picture can have many labels: without
+        `multi_label` that is seen from its rows, which add up to 1 when it cannot.
+        """
+        from kunstkammer.evaluation import tables
+
+        return tables.load(Path(path), multi_label)
+
+
+def predict_collection(
+    checkpoint: Checkpoint,
+    collection: Collection,
+    *,
+    batch_size: int = 32,
+    workers: int | None = None,
+    show_progress: bool = True,
+    plates: Plates | None = None,
+) -> tuple[Predictions, list[PictureError]]:
+    """Let a model look at every picture of a collection.
+
+    Pictures are decoded by `workers` threads (default: one a core) ahead of the model, so that neither waits for the
+    other; no more than a few batches are held in memory. With `plates` nothing is decoded.
+
+    Returns the predictions in the order of the collection, without the pictures that could not be read, and one
+    `PictureError` for each of those. Targets are those of the collection in the label order of the checkpoint; a
+    picture whose labels the model does not know has -1. Probabilities are softmax for one label a picture, sigmoid
+    for many.
+    """
+    if batch_size < 1:
+        raise DataError(f"batch_size must be at least 1, not {batch_size}.")
+    errors: list[PictureError] = []
+    if plates is not None:
+        batches = _stored(plates, checkpoint.plate_settings, len(collection), batch_size)
+        errors.extend(plates.unreadable)
+    else:
+        batches = _decoded(collection, checkpoint.plate_settings, batch_size, workers or os.cpu_count() or 1, errors)
+    read: list[int] = []
+    rows: list[np.ndarray] = []
+    with progress("Predicting", len(collection)) if show_progress else _silent() as advance:
+        for indices, pixels in batches:
+            rows.append(to_probabilities(checkpoint.logits(pixels), checkpoint.multi_label))
+            read.extend(indices)
+            advance(len(indices))
+    width = len(checkpoint.label_names)
+    probabilities = np.concatenate(rows) if rows else np.zeros((0, width))
+    targets = align_targets(collection, checkpoint.label_names, checkpoint.multi_label)
+    files = collection.files
+    predictions = Predictions(
+        [files[i] for i in read],
+        tuple(checkpoint.label_names),
+        probabilities,
+        None if targets is None else targets[read],
+        checkpoint.multi_label,
+    )
+    return predictions, errors
+
+
+def to_probabilities(logits: torch.Tensor, multi_label: bool) -> np.ndarray:
+    """Return float64 (N, K): softmax over the labels, or a sigmoid of each where a picture can have many."""
+    values = logits.detach().to("cpu", torch.float64)
+    return (values.sigmoid() if multi_label else values.softmax(dim=-1)).numpy()
+
+
+def align_targets(collection: Collection, label_names: Sequence[str], multi_label: bool) -> np.ndarray | None:
+    """Return the truth of a collection in a model's order of labels.
+
+    int64 (N,) or float32 (N, K) as in `Predictions`. For one label a picture, -1 stands where there is none, or one
+    that the model does not know, or several. For many, labels that the model does not know are not asked for; a picture
+    without any has -1 unless the collection is one where a picture may carry none. None where no label is known.
+    """
+    place = {name: k for k, name in reversed(list(enumerate(label_names)))}  # the first of two equal names
+    labels: list[list[str]] = collection.column("labels")
+    if not any(name in place for names in labels for name in names):
+        return None
+    if not multi_label:
+        return np.array([place.get(names[0], UNLABELLED) if len(names) == 1 else UNLABELLED for names in labels])
+    targets = np.zeros((len(labels), len(label_names)), dtype=np.float32)
+    for i, names in enumerate(labels):
+        if not names and not collection.multi_label:
+            targets[i] = UNLABELLED
+        targets[i, [place[name] for name in names if name in place]] = 1
+    return targets
+
+
+def _stored(plates: Plates, settings: PlateSettings, count: int, batch_size: int) -> Iterator[Batch]:
+    """Yield batches of plates that were made before."""
+    if len(plates) != count or plates.settings != settings:
+        raise DataError(
+            f"The plates ({len(plates)}, {plates.settings}) do not fit the model and the collection "
+            f"({count}, {settings}); make them again."
+        )
+    readable = np.flatnonzero(plates.readable)
+    for start in range(0, len(readable), batch_size):
+        indices = readable[start : start + batch_size]
+        yield indices.tolist(), plates[indices]
+
+
+def _decoded(
+    collection: Collection, settings: PlateSettings, batch_size: int, workers: int, errors: list[PictureError]
+) -> Iterator[Batch]:
+    """Yield batches decoded by threads that run ahead of whoever takes them; unreadable pictures go to `errors`.
+
+    Three batches are under way at any time: while the model is busy with one, the threads have two to work on.
+    """
+    from kunstkammer.data.plates import make_plate
+
+    files = collection.files
+    waiting: deque[tuple[int, Future[np.ndarray]]] = deque()
+    indices: list[int] = []
+    plates: list[np.ndarray] = []
+    coming = iter(range(len(collection)))
+    pool = ThreadPoolExecutor(workers, thread_name_prefix="decode")
+    try:
+        while True:
+            for i in coming:
+                waiting.append((i, pool.submit(make_plate, collection.source(i), settings, name=files[i])))
+                if len(waiting) >= 3 * batch_size:
+                    break
+            if not waiting:
+                break
+            i, future = waiting.popleft()
+            try:
+                plates.append(future.result())
+                indices.append(i)
+            except PictureError as error:
+                errors.append(error)
+            if len(indices) == batch_size:
+                yield indices, torch.from_numpy(np.stack(plates))
+                indices, plates = [], []
+        if indices:
+            yield indices, torch.from_numpy(np.stack(plates))
+    finally:
+        pool.shutdown(wait=True, cancel_futures=True)
+
+
+class _silent:  # noqa: N801 - a context manager used like the function `progress`
+    def __enter__(self) -> Any:
+        return lambda n: None
+
+    def __exit__(self, *_: object) -> None:
+        return None

@@ -1,0 +1,103 @@
+"""Counts behind the figures: the confusion matrix, a row a class, and sureness against accuracy."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+
+from kunstkammer.evaluation.metrics import decide, one_hot
+
+CALIBRATION_BINS = 10
+
+
+@dataclass(frozen=True)
+class ClassRow:
+    """How one class fares. A figure that is not defined (no picture, or never predicted) is None.
+
+    Attributes:
+        label: its name.
+        n: pictures of the class in the part.
+        predicted: pictures for which it is predicted.
+        precision: right ones among the predicted; recall: found ones among the true; f1: their harmonic mean.
+        prior: its share of the training part.
+    """
+
+    label: str
+    n: int
+    predicted: int
+    precision: float | None
+    recall: float | None
+    f1: float | None
+    prior: float
+
+    def to_json(self) -> dict[str, Any]:
+        """Return all attributes but the label."""
+        return {key: value for key, value in asdict(self).items() if key != "label"}
+
+
+@dataclass(frozen=True)
+class Calibration:
+    """Sureness against accuracy, in bins of equal width: `edges` (B + 1,), and for each bin the `count` of pictures,
+    their mean `sureness` (largest probability) and `accuracy`, None where a bin is empty."""
+
+    edges: list[float]
+    count: list[int]
+    sureness: list[float | None]
+    accuracy: list[float | None]
+
+    def to_json(self) -> dict[str, Any]:
+        """Return all attributes."""
+        return asdict(self)
+
+
+def confusion_matrix(targets: np.ndarray, probabilities: np.ndarray) -> np.ndarray:
+    """Return int64 (K, K): how many pictures of class i (row) are taken for class j (column).
+
+    With many labels: how many pictures with the true label i have the predicted label j.
+    """
+    truth = one_hot(targets, probabilities.shape[1]).astype(np.int64)
+    return truth.T @ decide(targets, probabilities).astype(np.int64)
+
+
+def class_rows(
+    targets: np.ndarray, probabilities: np.ndarray, label_names: tuple[str, ...], prior: np.ndarray
+) -> list[ClassRow]:
+    """Return a row for each of the K classes."""
+    truth, said = one_hot(targets, probabilities.shape[1]), decide(targets, probabilities)
+    right = (truth & said).sum(axis=0)
+    return [
+        ClassRow(
+            label,
+            int(n),
+            int(predicted),
+            _share(hit, predicted),
+            _share(hit, n),
+            _share(2 * hit, n + predicted),
+            float(share),
+        )
+        for label, n, predicted, hit, share in zip(
+            label_names, truth.sum(axis=0), said.sum(axis=0), right, prior, strict=True
+        )
+    ]
+
+
+def calibrate(targets: np.ndarray, probabilities: np.ndarray, bins: int = CALIBRATION_BINS) -> Calibration:
+    """Return sureness against accuracy for one label a picture, in `bins` bins ((b-1)/bins, b/bins]."""
+    sure = probabilities.max(axis=1)
+    right = probabilities.argmax(axis=1) == targets
+    place = np.clip(np.ceil(sure * bins).astype(int) - 1, 0, bins - 1)
+    count = np.bincount(place, minlength=bins)
+    sums = np.bincount(place, weights=sure, minlength=bins)
+    hits = np.bincount(place, weights=right, minlength=bins)
+    return Calibration(
+        [b / bins for b in range(bins + 1)],
+        count.tolist(),
+        [_share(s, n) for s, n in zip(sums, count, strict=True)],
+        [_share(h, n) for h, n in zip(hits, count, strict=True)],
+    )
+
+
+def _share(part: float, whole: float) -> float | None:
+    return float(part / whole) if whole else None
