@@ -19,7 +19,7 @@ def decoded_side(size: tuple[int, int]) -> int:
     """Return what to ask of `read_picture(at_least=...)` when the picture is then scaled to `size` = (height, width).
 
     Three times the longer side: a JPEG that is decoded at a fraction and then scaled differs from one that is decoded
-    whole and scaled by under 0.2 grey levels in the mean, even on pages with screen tone. (Twice: up to 2.6; once: 7.6.)
+    whole and scaled by under 0.2 grey levels in the mean, even on pages with screen tone (twice: up to 2.6; once: 7.6).
     """
     return 3 * max(size)
 

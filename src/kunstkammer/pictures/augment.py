@@ -1,0 +1,163 @@
+"""Batched augmentation on tensors: a list of names with parameters -> a function of (pixels, seed)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import torch
+from pydantic import ValidationError
+from torch import Tensor
+
+from kunstkammer import registry
+from kunstkammer.errors import RecipeError, guess
+
+# Imported for their members too: this module is the home of the kind "augmentations".
+from kunstkammer.pictures import geometric, tonal
+from kunstkammer.pictures.augmentation import Augmentation, Draws, Fill, Geometric, Local, Tonal
+
+PART_NUMBERS = 2**18
+
+
+class Augmenter:
+    """Augmentations in their order, as one pure function of (pixels, seed).
+
+    Attributes:
+        steps: the augmentations with all their parameters.
+    """
+
+    def __init__(self, steps: Sequence[Augmentation]) -> None:
+        self.steps = tuple(steps)
+        self._runs = _runs(self.steps)
+
+    def __call__(self, pixels: Tensor, seed: int) -> Tensor:
+        """Turn uint8 (N, 1 or 3, H, W) into float32 of the same shape in 0..1, every picture changed on its own.
+
+        The same pixels and seed give the same result; torch's global random state is neither used nor changed. Random
+        numbers are drawn on the processor, so that a GPU sees the same augmentations.
+        """
+        if pixels.dtype != torch.uint8 or pixels.ndim != 4 or pixels.shape[1] not in (1, 3):
+            raise ValueError(f"Expected uint8 (N, 1 or 3, H, W), not {pixels.dtype} {tuple(pixels.shape)}.")
+        result = pixels.to(torch.float32).div_(255)
+        if not self._runs or not len(pixels):
+            return result
+        draws = Draws(len(pixels), seed, pixels.device)
+        for run in self._runs:
+            result = _carry_out(run, result, draws)
+        return result.clamp_(0, 1)
+
+    def specs(self) -> list[dict[str, Any]]:
+        """Return what `build_augmenter` takes, with every default written out."""
+        names = {entry.thing: entry.name for entry in registry.entries("augmentations")}
+        return [{"name": names[type(step)], **step.model_dump(mode="json")} for step in self.steps]
+
+    def __repr__(self) -> str:
+        return f"Augmenter({', '.join(map(repr, self.steps))})"
+
+
+def build_augmenter(specs: Sequence[Mapping[str, Any]]) -> Augmenter:
+    """Build an augmenter from `[{"name": "rotation", "degrees": 20}, ...]`; `[]` only turns bytes into floats.
+
+    Raises:
+        UnknownNameError: there is no augmentation of that name.
+        RecipeError: an unknown parameter, a wrong type, a value out of range.
+
+    >>> augment = build_augmenter([{"name": "rotation", "degrees": 20}, {"name": "horizontal-flip"}])
+    >>> augment(torch.zeros(2, 3, 8, 8, dtype=torch.uint8), seed=1).shape
+    torch.Size([2, 3, 8, 8])
+    """
+    return Augmenter([parse_augmentation(spec) for spec in specs])
+
+
+def parse_augmentation(spec: Mapping[str, Any]) -> Augmentation:
+    """Check one `{"name": ..., parameter: value, ...}` and return the augmentation; errors as `build_augmenter`."""
+    if not isinstance(spec, Mapping) or not isinstance(spec.get("name"), str):
+        known = ", ".join(registry.names("augmentations"))
+        raise RecipeError(
+            f"An augmentation is written as {{name: ..., parameter: value}}, not {spec!r}. Known: {known}."
+        )
+    kind = registry.get("augmentations", spec["name"])
+    try:
+        return kind(**{str(key): value for key, value in spec.items() if key != "name"})
+    except ValidationError as error:
+        raise RecipeError(_in_one_line(spec["name"], kind, error)) from error
+
+
+def _in_one_line(name: str, kind: type[Augmentation], error: ValidationError) -> str:
+    """Say every mistake of one augmentation on one line."""
+    known = list(kind.model_fields)
+    mistakes: dict[str, list[str]] = {}
+    for problem in error.errors():
+        field = str(problem["loc"][0]) if problem["loc"] else ""
+        if problem["type"] == "extra_forbidden":
+            said = f"no parameter '{field}'.{guess(field, known)} Known: {', '.join(known)}"
+        elif problem["type"] in ("tuple_type", "too_long", "too_short", "missing") and field:
+            said = "give a number or two numbers [low, high]"
+        else:
+            said = problem["msg"].removeprefix("Value error, ")
+        mistakes.setdefault(field, [])
+        # A field that takes one of several types reports each of them.
+        if mistakes[field]:
+            mistakes[field].append(said)
+        else:
+            shown = "" if not field or problem["type"] == "extra_forbidden" else f"{field} = {problem['input']!r}: "
+            mistakes[field].append(shown + said)
+    parts = [", or: ".join(dict.fromkeys(said)) for said in mistakes.values()]
+    return f"Augmentation '{name}': {'; '.join(parts)}."
+
+
+def _fill(step: Geometric) -> Fill | None:
+    return None if step.always_inside else getattr(step, "fill")  # noqa: B009 - subclasses have the field
+
+
+def _runs(steps: Sequence[Augmentation]) -> list[list[Augmentation]]:
+    """Cut the steps into runs that are carried out at once: geometric ones of one fill, tonal ones; others alone."""
+    runs: list[list[Augmentation]] = []
+    for step in steps:
+        if runs and _fit_together(runs[-1], step):
+            runs[-1].append(step)
+        else:
+            runs.append([step])
+    return runs
+
+
+def _fit_together(run: Sequence[Augmentation], step: Augmentation) -> bool:
+    if isinstance(step, Tonal):
+        return isinstance(run[0], Tonal)
+    if not isinstance(step, Geometric) or not isinstance(run[0], Geometric):
+        return False
+    fills = {_fill(member) for member in [*run, step] if isinstance(member, Geometric)} - {None}
+    return len(fills) <= 1
+
+
+def _carry_out(run: Sequence[Augmentation], pixels: Tensor, draws: Draws) -> Tensor:
+    """Do one run; `pixels` is ours and may be written over."""
+    moves = [step for step in run if isinstance(step, Geometric)]
+    if moves:
+        matrices = geometric.compose(moves, draws, *pixels.shape[-2:])
+        fill: Fill = next((named for step in moves if (named := _fill(step))), "edge")
+        return _in_parts(pixels, lambda part, here: geometric.sample(part, matrices[here], fill))
+    tones = [step for step in run if isinstance(step, Tonal)]
+    if tones:
+        matrix, offset = tonal.compose(tones, draws, pixels)
+        return _in_parts(pixels, lambda part, here: tonal.recolour(part, matrix[here], offset[here]))
+    for step in run:
+        if not isinstance(step, Local):
+            raise TypeError(f"{type(step).__name__} is neither Geometric, Tonal nor Local.")
+        pixels = step.apply(pixels, draws)
+    return pixels
+
+
+def _in_parts(pixels: Tensor, work: Callable[[Tensor, slice], Tensor]) -> Tensor:
+    """Replace the pixels by what `work(part, which part)` makes of them, about a MiB at a time.
+
+    What is made in between then stays in the processor's cache, and its memory is used again instead of being asked
+    from the system each time, which costs more than the arithmetic: 13 ms became 5 for system B's set.
+    """
+    step = len(pixels)
+    if pixels.device.type == "cpu":
+        step = max(torch.get_num_threads(), PART_NUMBERS // pixels[0].numel())
+    for start in range(0, len(pixels), step):
+        here = slice(start, start + step)
+        pixels[here] = work(pixels[here], here)
+    return pixels
