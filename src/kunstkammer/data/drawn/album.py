@@ -1,0 +1,183 @@
+"""Drawn collections on disk: pages drawn by many processes, folders, truth, and how it all came about.
+
+The layout that every kind of drawing shares:
+
+    DIR/train/KIND/0001.jpg ...   DIR/validation/...   DIR/test/...
+    DIR/metadata.csv              a row a picture: file_name, label, split and the true parameters
+    DIR/objects.coco.json         boxes of the things in the pictures, COCO
+    DIR/README.md                 what it is, its seed, its licence
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import os
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from kunstkammer.errors import DataError
+from kunstkammer.files import atomic_folder, disk_errors
+from kunstkammer.progress import progress
+
+PARTS = {"train": 0.7, "validation": 0.1, "test": 0.2}
+CHUNK = 10
+SERIAL_BELOW = 40
+"""Fewer pictures than this are drawn in this process: starting others would take longer."""
+
+
+@dataclass(frozen=True)
+class Drawing:
+    """One finished picture: its encoded file, its row in the table, the boxes of what is in it."""
+
+    data: bytes
+    row: dict[str, Any]
+    objects: list[tuple[str, tuple[float, float, float, float]]] = field(default_factory=list)
+    size: tuple[int, int] = (0, 0)
+
+
+@dataclass(frozen=True)
+class Order:
+    """One picture to draw: where it goes, what it is, and the seed of the whole collection."""
+
+    file_name: str
+    label: str
+    split: str
+    number: int
+    seed: int
+
+
+def plan(labels: Sequence[str], n: int, seed: int, *, suffix: str = ".jpg") -> list[Order]:
+    """Share n pictures out over the labels, evenly, and over the parts (`PARTS`), each with at least one.
+
+    Raises:
+        DataError: n is too small for a picture of each label in each part.
+    """
+    least = len(labels) * len(PARTS)
+    if n < least:
+        raise DataError(
+            f"{n} pictures are too few for {len(labels)} kinds in {len(PARTS)} parts; ask for {least} or more."
+        )
+    orders = []
+    for i, label in enumerate(labels):
+        each = n // len(labels) + (i < n % len(labels))
+        validation, test = (max(1, round(each * PARTS[part])) for part in ("validation", "test"))
+        counts = {"train": each - validation - test, "validation": validation, "test": test}
+        for split, count in counts.items():
+            for k in range(1, count + 1):
+                orders.append(Order(f"{split}/{label}/{k:04d}{suffix}", label, split, k, seed))
+    return orders
+
+
+def draw_album(
+    out: str | Path,
+    orders: Sequence[Order],
+    draw: Callable[..., Drawing],
+    *,
+    options: dict[str, Any],
+    readme: str,
+    workers: int | None = None,
+    show_progress: bool = True,
+) -> Path:
+    """Draw all orders into the folder `out`, which appears whole or not at all, and return it.
+
+    Args:
+        out: a folder that does not exist yet or is empty.
+        draw: a function of a module, `draw(order, **options) -> Drawing`; other processes call it.
+        workers: processes; None for one a core. The pictures do not depend on it.
+
+    Raises:
+        DataError: `out` holds something already.
+        ResourceError: the disk refuses.
+    """
+    out = Path(out)
+    check_free(out)
+    with atomic_folder(out) as folder, progress(f"Drawing {out.name}", len(orders)) as advance:
+        for split, label in {(order.split, order.label): None for order in orders}:
+            (folder / split / label).mkdir(parents=True, exist_ok=True)
+        rows, objects = [], []
+        for done in _drawn(draw, orders, str(folder), options, workers):
+            for row, size, found in done:
+                rows.append(row)
+                objects.append((size, found))
+            if show_progress:
+                advance(len(done))
+        (folder / "metadata.csv").write_text(_csv(rows), encoding="utf-8", newline="")
+        coco = json.dumps(_coco(rows, objects), ensure_ascii=False)
+        (folder / "objects.coco.json").write_text(coco, encoding="utf-8")
+        (folder / "README.md").write_text(readme, encoding="utf-8")
+    return out
+
+
+def check_free(out: Path) -> None:
+    """Raise `DataError` if `out` is a file or a folder with something in it."""
+    with disk_errors(out):
+        if out.is_dir() and not any(out.iterdir()):
+            return
+        if out.exists():
+            what = "already holds files" if out.is_dir() else "is a file"
+            raise DataError(f"{out} {what}; name a new folder for the drawings, or empty this one first.")
+
+
+_Done = list[tuple[dict[str, Any], tuple[int, int], list[Any]]]
+
+
+def _drawn(
+    draw: Callable[..., Drawing], orders: Sequence[Order], folder: str, options: dict[str, Any], workers: int | None
+) -> Iterator[_Done]:
+    """Yield the truth of chunk after chunk, in the order of the orders."""
+    chunks = [orders[i : i + CHUNK] for i in range(0, len(orders), CHUNK)]
+    workers = min(workers or _cores(), len(chunks))
+    if workers == 1 or len(orders) < SERIAL_BELOW:
+        for chunk in chunks:
+            yield _draw_chunk(draw, chunk, folder, options)
+        return
+    # loky starts fresh processes that do not run the caller's script again, so no `if __name__ == "__main__"` is needed
+    from joblib import Parallel, delayed
+
+    parallel = Parallel(n_jobs=workers, backend="loky", return_as="generator", max_nbytes=None, pre_dispatch="all")
+    yield from parallel(delayed(_draw_chunk)(draw, chunk, folder, options) for chunk in chunks)
+
+
+def _cores() -> int:
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def _draw_chunk(draw: Callable[..., Drawing], orders: Sequence[Order], folder: str, options: dict[str, Any]) -> _Done:
+    """Draw some pictures and write their files; runs in a process of its own."""
+    done: _Done = []
+    for order in orders:
+        drawing = draw(order, **options)
+        path = Path(folder) / order.file_name
+        with disk_errors(path):
+            path.write_bytes(drawing.data)
+        row = {"file_name": order.file_name, "label": order.label, "split": order.split, **drawing.row}
+        done.append((row, drawing.size, drawing.objects))
+    return done
+
+
+def _csv(rows: Sequence[dict[str, Any]]) -> str:
+    text = io.StringIO()
+    writer = csv.DictWriter(text, fieldnames=list(rows[0]), lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(rows)
+    return text.getvalue()
+
+
+def _coco(rows: Sequence[dict[str, Any]], objects: Sequence[tuple[tuple[int, int], list[Any]]]) -> dict[str, Any]:
+    """Return the boxes as COCO: `bbox` is [x, y, width, height] in pixels, numbers start at 1."""
+    names = sorted({name for _, found in objects for name, _ in found})
+    images, annotations = [], []
+    for i, (row, ((width, height), found)) in enumerate(zip(rows, objects, strict=True), start=1):
+        images.append({"id": i, "file_name": row["file_name"], "width": width, "height": height})
+        for name, (x0, y0, x1, y1) in found:
+            box = [round(x0, 1), round(y0, 1), round(x1 - x0, 1), round(y1 - y0, 1)]
+            annotations.append({
+                "id": len(annotations) + 1, "image_id": i, "category_id": names.index(name) + 1,
+                "bbox": box, "area": round(box[2] * box[3], 1), "iscrowd": 0,
+            })  # fmt: skip
+    categories = [{"id": i, "name": name} for i, name in enumerate(names, start=1)]
+    return {"images": images, "annotations": annotations, "categories": categories}
