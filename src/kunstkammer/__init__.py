@@ -1,5 +1,78 @@
-"""Kunstkammer: from a folder of drawn, struck or painted pictures to a classifier you can trust."""
+"""Kunstkammer: from a folder of drawn, struck or painted pictures to a classifier you can trust, and why it decided.
 
+    import kunstkammer as kk
+
+    health = kk.check("pages")
+    run = kk.train("pages", recipe="comic-manga", out="runs/pages")
+    print(run.metrics["accuracy"], run.zero_r["accuracy"])
+    kk.predict("runs/pages", ["new-page.jpg"])
+
+Every verb of the command is a function of the same name here. Nothing heavy is imported before the first use.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from kunstkammer._hook import when_transformers_is_imported
+from kunstkammer.errors import KunstkammerError, PictureError
 from kunstkammer.version import __version__
 
-__all__ = ["__version__"]
+if TYPE_CHECKING:
+    from kunstkammer.data.readers.dispatch import read
+    from kunstkammer.models.checkpoint import open_checkpoint
+    from kunstkammer.training.recipe import Recipe
+    from kunstkammer.verbs.check import check
+    from kunstkammer.verbs.demo import demo
+    from kunstkammer.verbs.draw import draw
+    from kunstkammer.verbs.evaluate import evaluate
+    from kunstkammer.verbs.explain import explain
+    from kunstkammer.verbs.listing import list
+    from kunstkammer.verbs.predict import predict
+    from kunstkammer.verbs.train import train
+
+_HOMES = {
+    "read": "kunstkammer.data.readers.dispatch",
+    "Recipe": "kunstkammer.training.recipe",
+    "open_checkpoint": "kunstkammer.models.checkpoint",
+    "check": "kunstkammer.verbs.check",
+    "demo": "kunstkammer.verbs.demo",
+    "draw": "kunstkammer.verbs.draw",
+    "train": "kunstkammer.verbs.train",
+    "evaluate": "kunstkammer.verbs.evaluate",
+    "predict": "kunstkammer.verbs.predict",
+    "explain": "kunstkammer.verbs.explain",
+    "list": "kunstkammer.verbs.listing",
+}
+
+__all__ = [
+    "KunstkammerError",
+    "PictureError",
+    "Recipe",
+    "__version__",
+    "check",
+    "demo",
+    "draw",
+    "evaluate",
+    "explain",
+    "list",
+    "open_checkpoint",
+    "predict",
+    "read",
+    "train",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name in _HOMES:
+        import importlib
+
+        return getattr(importlib.import_module(_HOMES[name]), name)
+    raise AttributeError(f"module 'kunstkammer' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return __all__
+
+
+when_transformers_is_imported("kunstkammer.models.sketchnet")

@@ -1,0 +1,186 @@
+"""The verbs of the command. Each parses, calls the verb of the same name, and shows what it returns."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Optional
+
+import typer
+
+from kunstkammer.cli.output import answers, show
+
+app = typer.Typer(
+    name="kunstkammer",
+    help="From a folder of drawn, struck or painted pictures to a classifier you can trust, and why it decided.",
+    epilog="Start with: kunstkammer demo. Every command has --help. Nothing leaves this machine.",
+    no_args_is_help=True,
+    rich_markup_mode="rich",
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+START, LOOK, LEARN, USE = "Start here", "Look a collection over", "Learn and measure", "Use a model, and see why"
+
+Json = Annotated[bool, typer.Option("--json", help="Print one JSON object on stdout, everything else on stderr.")]
+Data = Annotated[str, typer.Argument(help="A folder of class folders, split folders, a CSV, JSONL, COCO file ...")]
+Run = Annotated[str, typer.Argument(help="A run folder, a checkpoint folder or a hub id.")]
+Paths = Annotated[list[str], typer.Argument(help="Pictures and folders of pictures.")]
+LabelColumn = Annotated[Optional[str], typer.Option(help="The column of a table that holds the label.")]  # noqa: UP045
+LabelSeparator = Annotated[Optional[str], typer.Option(help="What stands between several labels.")]  # noqa: UP045
+
+
+def _version(asked: bool) -> None:
+    if asked:
+        from kunstkammer.version import __version__
+
+        typer.echo(f"kunstkammer {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def root(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")
+    ] = False,
+) -> None:
+    """From a folder of drawn, struck or painted pictures to a classifier you can trust, and why it decided."""
+
+
+@app.command(rich_help_panel=START)
+@answers
+def demo(
+    out: Annotated[Path, typer.Option(help="The folder to make.")] = Path("demo"),
+    pictures: Annotated[int, typer.Option("-n", "--pictures", min=60, help="How many pages to draw.")] = 600,
+    seed: Annotated[int, typer.Option(min=0, help="Same seed, same pages, same model.")] = 0,
+    json: Json = False,
+) -> None:
+    """Go the whole way on comic and manga pages that it draws itself, offline, in about a minute."""
+    from kunstkammer.verbs.demo import demo as verb
+
+    show(verb(out, n=pictures, seed=seed), json)
+
+
+@app.command(rich_help_panel=START)
+@answers
+def draw(
+    kind: Annotated[str, typer.Argument(help="What to draw; see: kunstkammer list drawings.")],
+    out: Annotated[Path, typer.Option(help="The folder to make.")],
+    n: Annotated[int, typer.Option("-n", min=1, help="How many pictures.")] = 600,
+    seed: Annotated[int, typer.Option(min=0, help="Same seed, same pictures.")] = 0,
+    json: Json = False,
+) -> None:
+    """Draw a collection with known truth, to try things on."""
+    from kunstkammer.verbs.draw import draw as verb
+
+    show(verb(kind, out=out, n=n, seed=seed), json)
+
+
+@app.command("list", rich_help_panel=START)
+@answers
+def list_(
+    kind: Annotated[
+        str | None, typer.Argument(help="recipes, models, explainers, losses ...; all kinds if left out.")
+    ] = None,
+    json: Json = False,
+) -> None:
+    """List what there is of a kind: recipes, models, explainers, losses, augmentations, metrics, drawings."""
+    from kunstkammer.verbs.listing import list as verb
+
+    show(verb(kind), json)
+
+
+@app.command(rich_help_panel=LOOK)
+@answers
+def check(
+    data: Data,
+    out: Annotated[Optional[Path], typer.Option(help="Also write an HTML page with the pictures.")] = None,  # noqa: UP045
+    label_column: LabelColumn = None,
+    label_separator: LabelSeparator = None,
+    json: Json = False,
+) -> None:
+    """Look a collection over: unreadable pictures, duplicates, leaks between splits, imbalance, odd sizes."""
+    from kunstkammer.verbs.check import check as verb
+
+    show(verb(data, out=out, label_column=label_column, label_separator=label_separator), json)
+
+
+@app.command(rich_help_panel=LEARN)
+@answers
+def train(
+    data: Data,
+    out: Annotated[Path, typer.Option(help="The run folder to make.")],
+    recipe: Annotated[
+        Optional[str],  # noqa: UP045
+        typer.Option(help="A name of `kunstkammer list recipes`, or a YAML file. [default: comic-manga-best]"),
+    ] = None,
+    set_: Annotated[
+        Optional[list[str]],  # noqa: UP045
+        typer.Option("--set", metavar="KEY=VALUE", help="Change a key of the recipe, for example training.epochs=3."),
+    ] = None,
+    resume: Annotated[bool, typer.Option("--resume", help="Go on with a run that was stopped, exactly.")] = False,
+    label_column: LabelColumn = None,
+    label_separator: LabelSeparator = None,
+    json: Json = False,
+) -> None:
+    """Learn from a collection, measure on its test part, and write the report."""
+    from kunstkammer.training.recipe import parse_settings
+    from kunstkammer.verbs.train import train as verb
+
+    settings = parse_settings(set_ or [])
+    for key, value in {"data.label_column": label_column, "data.label_separator": label_separator}.items():
+        if value is not None:
+            settings[key] = value
+    show(verb(data, recipe=recipe, out=out, settings=settings, resume=resume), json)
+
+
+@app.command(rich_help_panel=LEARN)
+@answers
+def evaluate(
+    run: Run,
+    data: Data,
+    out: Annotated[Optional[Path], typer.Option(help="Where the report goes. [default: RUN/evaluation-NAME]")] = None,  # noqa: UP045
+    split: Annotated[
+        str, typer.Option(help="auto: the test part if there is one; or train, validation, test, all.")
+    ] = "auto",
+    label_column: LabelColumn = None,
+    label_separator: LabelSeparator = None,
+    json: Json = False,
+) -> None:
+    """Measure a model on a collection: every metric with its interval beside ZeroR, and the report."""
+    from kunstkammer.verbs.evaluate import evaluate as verb
+
+    show(verb(run, data, out=out, split=split, label_column=label_column, label_separator=label_separator), json)
+
+
+@app.command(rich_help_panel=USE)
+@answers
+def predict(
+    run: Run,
+    paths: Paths,
+    out: Annotated[Optional[Path], typer.Option(help="Also write the predictions as .csv or .jsonl.")] = None,  # noqa: UP045
+    top: Annotated[int, typer.Option(min=1, help="How many labels to show for each picture.")] = 5,
+    batch_size: Annotated[int, typer.Option(min=1, help="Pictures the model sees at a time.")] = 32,
+    json: Json = False,
+) -> None:
+    """Say what pictures show."""
+    from kunstkammer.verbs.predict import predict as verb
+
+    show(verb(run, paths, out=out, top=top, batch_size=batch_size), json)
+
+
+@app.command(rich_help_panel=USE)
+@answers
+def explain(
+    run: Run,
+    paths: Paths,
+    out: Annotated[Path, typer.Option(help="The folder for heat maps (PNG and NPY).")],
+    method: Annotated[
+        str, typer.Option(help="One or more of `kunstkammer list explainers`, by comma; or all.")
+    ] = "grad-cam",
+    target: Annotated[Optional[str], typer.Option(help="Explain this label. [default: the predicted one]")] = None,  # noqa: UP045
+    json: Json = False,
+) -> None:
+    """Show where in a picture the model saw what it says."""
+    from kunstkammer.verbs.explain import explain as verb
+
+    show(verb(run, paths, method=method, target=target, out=out), json)

@@ -1,0 +1,174 @@
+"""Opening a trained model: a run folder, any checkpoint folder of `transformers`, or a hub id. Never a pickle."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import Tensor
+
+from kunstkammer.errors import ModelError, guess
+from kunstkammer.models.environment import quiet_transformers
+from kunstkammer.models.geometry import PictureGeometry
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel
+
+    from kunstkammer.data.plates import PlateSettings
+
+PICKLES = (".bin", ".pt", ".pth", ".ckpt", ".pkl", ".pickle", ".h5", ".msgpack")
+FACTS_FILE = "run.json"
+
+
+@dataclass
+class Checkpoint:
+    """A model that is ready to answer.
+
+    Attributes:
+        path: where it came from: a folder or a hub id.
+        model: the network in evaluation mode.
+        geometry: how a picture becomes its input.
+        label_names: the labels in the order of the logits.
+        multi_label: whether a picture may have several labels (sigmoid a label) or has one (softmax).
+        facts: what `run.json` says of its training, empty for a checkpoint from elsewhere.
+    """
+
+    path: str
+    model: PreTrainedModel
+    geometry: PictureGeometry
+    label_names: tuple[str, ...]
+    multi_label: bool
+    facts: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def plate_settings(self) -> PlateSettings:
+        """The plates that `prepare` and `logits` take."""
+        return self.geometry.plate
+
+    @property
+    def mean(self) -> tuple[float, ...]:
+        """Normalisation: the mean a channel, for values from 0 to 1."""
+        return self.geometry.mean
+
+    @property
+    def std(self) -> tuple[float, ...]:
+        """Normalisation: the standard deviation a channel, for values from 0 to 1."""
+        return self.geometry.std
+
+    def prepare(self, plates: Tensor) -> Tensor:
+        """Return the normalised float32 input for uint8 plates (N, 1 or 3, H, W), on the model's device."""
+        return self.geometry.prepare(plates.to(next(self.model.parameters()).device))
+
+    @torch.inference_mode()
+    def logits(self, plates: Tensor) -> Tensor:
+        """Return float32 logits (N, K) on the CPU for uint8 plates (N, 1 or 3, H, W)."""
+        return self.model(pixel_values=self.prepare(plates)).logits.float().cpu()
+
+
+def refuse_pickles(folder: Path) -> None:
+    """Raise `ModelError` if the only weights in `folder` are a pickle or another format that is not safetensors."""
+    if any(folder.glob("*.safetensors")):
+        return
+    others = sorted(p.name for p in folder.iterdir() if p.suffix.lower() in PICKLES)
+    if others:
+        raise ModelError(
+            f"{folder} holds its weights as {others[0]}, which may run code when opened, and no model.safetensors; "
+            "convert it with safetensors (save_pretrained writes it) and try again."
+        )
+    raise ModelError(f"{folder} holds no model.safetensors; name the folder of a finished run or of a checkpoint.")
+
+
+def is_folder(name: str | Path) -> bool:
+    """Say whether `name` means a folder on this machine rather than a hub id; a missing path raises `ModelError`."""
+    path = Path(name)
+    if path.is_dir():
+        return True
+    text = str(name)
+    if path.exists():
+        raise ModelError(f"{text} is a file; name the folder that holds config.json and model.safetensors.")
+    looks_like_path = text.startswith((".", "/", "~")) or text.count("/") != 1 or path.parent.is_dir()
+    if looks_like_path:
+        siblings = [p.name for p in path.parent.iterdir() if p.is_dir()] if path.parent.is_dir() else []
+        raise ModelError(f"There is no checkpoint folder {text}.{guess(path.name, siblings)}")
+    return False
+
+
+def read_facts(folder: Path) -> dict[str, Any]:
+    """Return what `run.json` says, or {} where there is none."""
+    file = folder / FACTS_FILE
+    if not file.is_file():
+        return {}
+    try:
+        return json.loads(file.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise ModelError(f"{file} is not JSON ({error}); train again or remove it.") from error
+
+
+def open_checkpoint(run: str | Path) -> Checkpoint:
+    """Open a run folder, a checkpoint folder or a hub id for answering.
+
+    Only safetensors are read and no code from a checkpoint is run. A hub id is looked up in the local cache first and
+    fetched only because the user named it. Raises `ModelError` where there is nothing to open, and says why.
+    """
+    local = is_folder(run)
+    facts: dict[str, Any] = {}
+    if local:
+        folder = Path(run)
+        facts = read_facts(folder)
+        if not (folder / "config.json").is_file():
+            if facts:
+                raise ModelError(f"{folder} is a run that has not finished; go on with: kunstkammer train ... --resume")
+            raise ModelError(
+                f"{folder} has no config.json, so it is not a checkpoint; name the folder of a finished run."
+            )
+        refuse_pickles(folder)
+    model, processor = load_pretrained(str(run))
+    config = model.config
+    labels = tuple(config.id2label[i] for i in range(config.num_labels))
+    geometry = PictureGeometry.from_processor(
+        processor, channels=model_channels(config), grey=is_grey(config, facts), name=str(run)
+    )
+    model.eval()
+    return Checkpoint(
+        path=str(run),
+        model=model.to(memory_format=torch.channels_last),  # type: ignore[call-overload]
+        geometry=geometry,
+        label_names=labels,
+        multi_label=config.problem_type == "multi_label_classification",
+        facts=facts,
+    )
+
+
+def load_pretrained(name: str, **config: Any) -> tuple[PreTrainedModel, dict[str, Any]]:
+    """Return the classifier of a folder or hub id and its image processor's settings; `config` overrides its config."""
+    import kunstkammer.models.sketchnet  # noqa: F401, I001 - registers it with AutoModelForImageClassification
+    from transformers import AutoImageProcessor, AutoModelForImageClassification
+
+    try:
+        with quiet_transformers():
+            processor = AutoImageProcessor.from_pretrained(name).to_dict()
+            model = AutoModelForImageClassification.from_pretrained(
+                name, use_safetensors=True, ignore_mismatched_sizes=bool(config), **config
+            )
+    except (OSError, ValueError, KeyError, RuntimeError, json.JSONDecodeError) as error:
+        reason = " ".join(str(error).split())[:300]
+        raise ModelError(f"Cannot open {name} as an image classifier: {reason}") from error
+    except Exception as error:  # safetensors raises its own error type, which has no public base
+        if type(error).__name__ != "SafetensorError":
+            raise
+        raise ModelError(f"The weights of {name} are damaged ({error}); copy the checkpoint again.") from error
+    return model, processor
+
+
+def model_channels(config: Any) -> int:
+    """Return the channels that a model takes, 3 unless its config says otherwise."""
+    return int(getattr(config, "num_channels", 3) or 3)
+
+
+def is_grey(config: Any, facts: dict[str, Any]) -> bool:
+    """Say whether a checkpoint's plates are grey: one channel, or a recipe that asked for grey."""
+    recipe = facts.get("recipe") or {}
+    return model_channels(config) == 1 or (recipe.get("picture") or {}).get("channels") == "grey"

@@ -1,0 +1,195 @@
+"""Fitting: from a recipe, plates and parts to a finished checkpoint folder."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+
+from kunstkammer.errors import RecipeError
+from kunstkammer.files import disk_errors, write_json, write_text
+from kunstkammer.models.catalogue import Task, create_model
+from kunstkammer.pictures.augment import build_augmenter
+from kunstkammer.progress import progress, say
+from kunstkammer.registry import get
+from kunstkammer.training.state import clear_state, newest_state, read_numbers
+from kunstkammer.training.trainer import Lesson, PlateTrainer
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel
+
+    from kunstkammer.data.plates import Plates
+    from kunstkammer.models.geometry import PictureGeometry
+    from kunstkammer.training.recipe import Recipe
+
+HISTORY_FILE = "history.jsonl"
+PROCESSOR_FILE = "preprocessor_config.json"
+
+
+@dataclass(frozen=True)
+class Fit:
+    """What a training came to.
+
+    Attributes:
+        history: a record an epoch: losses, accuracies, learning rate, seconds.
+        best_epoch: the epoch whose weights were kept.
+        stopped_early: whether early stopping ended it.
+        seconds: how long the epochs took.
+        parameters: how many weights learnt.
+    """
+
+    history: list[dict[str, Any]]
+    best_epoch: int
+    stopped_early: bool
+    seconds: float
+    parameters: int
+
+
+def recipe_model(
+    recipe: Recipe, label_names: tuple[str, ...], multi_label: bool
+) -> tuple[PreTrainedModel, PictureGeometry]:
+    """Return the recipe's model, its weights drawn from the recipe's seed, and how its pictures are prepared."""
+    picture = recipe.picture
+    task = Task(
+        label_names=label_names,
+        multi_label=multi_label,
+        size=(picture.size, picture.size) if picture.size else None,
+        grey={"grey": True, "colour": False, None: None}[picture.channels],
+        fit=picture.fit,
+    )
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(recipe.seed)
+        settings = recipe.model
+        return create_model(
+            settings.name, task, train=settings.train, dropout=settings.dropout, options=settings.options
+        )
+
+
+def fit(
+    recipe: Recipe,
+    model: PreTrainedModel,
+    geometry: PictureGeometry,
+    *,
+    plates: Plates,
+    targets: np.ndarray,
+    train: np.ndarray,
+    validation: np.ndarray,
+    run: Path,
+    resume: bool = False,
+) -> Fit:
+    """Train `model` by a recipe and write it to `run` as an ordinary checkpoint folder.
+
+    Args:
+        recipe: every choice.
+        model, geometry: from `recipe_model`.
+        plates: the decoded pictures; `targets` int64 (N,) or float32 (N, K) has a row for each.
+        train, validation: rows of `plates`; validation may be empty, then the last epoch is kept.
+        run: the run folder, which exists.
+        resume: go on from the newest state in `run`, exactly as if nothing had happened.
+
+    Raises:
+        KunstkammerError: where the loss is no longer a number, the disk refuses, or a state belongs to another network.
+    """
+    augmenter = build_augmenter(recipe.augmentation) if recipe.augmentation else None
+    lesson = Lesson(plates, targets, train, validation, geometry, augmenter, get("losses", recipe.training.loss), run)
+    state = newest_state(run) if resume else None
+    epochs = recipe.training.epochs
+    tracker = _tracker(recipe, run)
+    done = len(read_numbers(state)["history"]) if state else 0
+    with progress("training", epochs) as advance, disk_errors(run):
+        advance(done)
+
+        def on_epoch(record: dict[str, Any]) -> None:
+            advance(1)
+            say(epoch_line(record, epochs))
+            tracker(record)
+
+        trainer = PlateTrainer(model, recipe, lesson, on_epoch)
+        if state is None or not _finished(trainer, state, epochs):
+            trainer.train(resume_from_checkpoint=str(state) if state else None)
+    trainer.load_best()
+    best = trainer.progress.best()
+    history = trainer.progress.history
+    result = Fit(
+        history=history,
+        best_epoch=best["epoch"] if best else 0,
+        stopped_early=history[-1]["epoch"] < epochs,
+        seconds=sum(record["seconds"] for record in history),
+        parameters=sum(p.numel() for p in model.parameters() if p.requires_grad),
+    )
+    write_checkpoint(run, model.cpu().eval(), geometry)
+    write_history(run, history)
+    return result
+
+
+def _finished(trainer: PlateTrainer, state: Path, epochs: int) -> bool:
+    """Say whether the state that is resumed from has nothing left to learn; its history is then taken over."""
+    history = read_numbers(state)["history"]
+    trainer.progress.history = history
+    return bool(history) and (history[-1]["epoch"] >= epochs or trainer.progress.should_stop())
+
+
+def write_checkpoint(run: Path, model: PreTrainedModel, geometry: PictureGeometry) -> None:
+    """Write config, weights (safetensors) and image processor as `transformers` reads them."""
+    from kunstkammer.files import atomic_folder
+    from kunstkammer.models.environment import quiet_transformers
+
+    with atomic_folder(run / ".checkpoint") as partial, quiet_transformers():
+        model.to(memory_format=torch.contiguous_format).save_pretrained(partial)  # type: ignore[call-overload]
+    with disk_errors(run):
+        # The weights first: a run with config.json is a finished one.
+        for name in ("model.safetensors", "config.json"):
+            (run / ".checkpoint" / name).replace(run / name)
+        (run / ".checkpoint").rmdir()
+    write_json(run / PROCESSOR_FILE, geometry.to_processor())
+
+
+def write_history(run: Path, history: list[dict[str, Any]]) -> None:
+    """Write a JSON line an epoch."""
+    import json
+
+    write_text(run / HISTORY_FILE, "".join(json.dumps(record) + "\n" for record in history))
+
+
+def finish(run: Path) -> None:
+    """Drop what only a resume needs; call when all results of the run are written."""
+    clear_state(run)
+
+
+def epoch_line(record: dict[str, Any], epochs: int) -> str:
+    """Return the line that an epoch prints.
+
+    >>> record = {"epoch": 3, "train_loss": 0.5, "train_accuracy": 0.75, "seconds": 2.0, "pictures_per_second": 100.0}
+    >>> epoch_line(record, 10)
+    'epoch  3/10  train loss 0.5000 accuracy 0.750  2.0 s, 100 pictures/s'
+    """
+    width = len(str(epochs))
+    line = f"epoch {record['epoch']:>{width}}/{epochs}"
+    line += f"  train loss {record['train_loss']:.4f} accuracy {record['train_accuracy']:.3f}"
+    if "validation_loss" in record:
+        line += f"  validation loss {record['validation_loss']:.4f} accuracy {record['validation_accuracy']:.3f}"
+    return f"{line}  {record['seconds']:.1f} s, {record['pictures_per_second']:.0f} pictures/s"
+
+
+def _tracker(recipe: Recipe, run: Path) -> Callable[[dict[str, Any]], None]:
+    """Return what writes an epoch's record for the recipe's tracker; nothing where none is asked for."""
+    if recipe.training.tracker is None:
+        return lambda record: None
+    try:
+        from torch.utils.tensorboard import SummaryWriter
+    except ImportError as error:
+        raise RecipeError(
+            "training.tracker is tensorboard, which is not installed; pip install 'kunstkammer[tensorboard]'."
+        ) from error
+
+    def write(record: dict[str, Any]) -> None:
+        with SummaryWriter(run / "tensorboard") as writer:
+            for name, value in record.items():
+                if isinstance(value, float):
+                    writer.add_scalar(name.replace("_", "/", 1), value, record["epoch"])
+
+    return write

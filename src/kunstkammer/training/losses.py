@@ -1,0 +1,95 @@
+"""Losses: a name -> a function of logits and targets. One function each, registered under its usual name."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from kunstkammer.registry import register
+
+
+class Loss(Protocol):
+    """What every loss is called with.
+
+    Args:
+        logits: float32 (N, K).
+        targets: int64 (N,) class indices, or float32 (N, K) multi-hot for several labels a picture.
+        class_weights: float32 (K,) weight of a class, or None.
+        options: the loss's own settings, by name.
+
+    Returns:
+        the mean over the pictures, a scalar.
+    """
+
+    def __call__(
+        self, logits: Tensor, targets: Tensor, class_weights: Tensor | None = None, **options: float
+    ) -> Tensor:
+        """Return the loss."""
+        ...
+
+
+def multi_hot(targets: Tensor, classes: int) -> Tensor:
+    """Return float targets (N, K): one-hot for class indices, unchanged for multi-hot ones."""
+    return targets if targets.is_floating_point() else F.one_hot(targets, classes).float()
+
+
+@register("losses", "cross-entropy", "cross-entropy over the softmax; options: label_smoothing (0 to 1)")
+def cross_entropy(
+    logits: Tensor, targets: Tensor, class_weights: Tensor | None = None, *, label_smoothing: float = 0.0
+) -> Tensor:
+    """Cross-entropy of the softmax, -log p_y, with label smoothing (Szegedy et al. 2016, section 7).
+
+    With several labels a picture the target is their uniform distribution.
+
+    >>> round(cross_entropy(torch.zeros(1, 4), torch.tensor([2])).item(), 4)
+    1.3863
+    """
+    if targets.is_floating_point():
+        targets = targets / targets.sum(dim=1, keepdim=True).clamp(min=1)
+    return F.cross_entropy(logits, targets, weight=class_weights, label_smoothing=label_smoothing)
+
+
+@register("losses", "bce", "binary cross-entropy with logits, a label at a time (one-hot for one label a picture)")
+def binary_cross_entropy(logits: Tensor, targets: Tensor, class_weights: Tensor | None = None) -> Tensor:
+    """Binary cross-entropy of the sigmoid of each logit, averaged over labels and pictures.
+
+    >>> round(binary_cross_entropy(torch.zeros(1, 4), torch.tensor([2])).item(), 4)
+    0.6931
+    """
+    return F.binary_cross_entropy_with_logits(logits, multi_hot(targets, logits.shape[1]), weight=class_weights)
+
+
+@register("losses", "focal", "focal loss (Lin et al. 2017), for rare classes; options: gamma")
+def focal(logits: Tensor, targets: Tensor, class_weights: Tensor | None = None, *, gamma: float = 2.0) -> Tensor:
+    """Focal loss, -(1 - p_t)^gamma log p_t (Lin et al. 2017, section 3): over the softmax for one label a picture, over
+    each label's sigmoid for several.
+
+    >>> y = torch.tensor([0])
+    >>> focal(torch.tensor([[4.0, 0.0]]), y).item() < cross_entropy(torch.tensor([[4.0, 0.0]]), y).item()
+    True
+    """
+    if targets.is_floating_point():
+        log_p = torch.where(targets > 0.5, F.logsigmoid(logits), F.logsigmoid(-logits))
+        losses = -((1 - log_p.exp()) ** gamma) * log_p
+        return (losses if class_weights is None else losses * class_weights).mean()
+    log_p = F.log_softmax(logits, dim=1).gather(1, targets[:, None]).squeeze(1)
+    losses = -((1 - log_p.exp()) ** gamma) * log_p
+    if class_weights is None:
+        return losses.mean()
+    weights = class_weights[targets]
+    return (losses * weights).sum() / weights.sum()
+
+
+def balanced_weights(targets: np.ndarray, classes: int) -> Tensor:
+    """Return float32 (K,) weights n / (K n_k), so that every class weighs the same in the loss; 0 for absent classes.
+
+    >>> balanced_weights(np.array([0, 0, 0, 1]), 2)
+    tensor([0.6667, 2.0000])
+    """
+    counts = targets.sum(axis=0) if targets.ndim == 2 else np.bincount(targets, minlength=classes)
+    weights = np.divide(counts.sum(), classes * counts, out=np.zeros(classes), where=counts > 0)
+    return torch.tensor(weights, dtype=torch.float32)

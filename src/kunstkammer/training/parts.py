@@ -1,0 +1,154 @@
+"""Which picture is in which part of an experiment: readable, labelled, no duplicate across parts, groups kept whole."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from kunstkammer.data.fingerprints import duplicate_groups
+from kunstkammer.data.split import carve_validation, join_groups, plan_split
+from kunstkammer.errors import DataError
+from kunstkammer.training.run_folder import SplitRow
+
+if TYPE_CHECKING:
+    from kunstkammer.data.collection import Collection
+    from kunstkammer.data.survey import Survey
+    from kunstkammer.training.recipe import DataSettings
+
+PARTS = ("train", "validation", "test")
+
+
+@dataclass(frozen=True)
+class Parts:
+    """The parts of an experiment.
+
+    Attributes:
+        rows: a row a picture of the collection, part "" where a picture is left out.
+        notes: sentences on what was done and why.
+    """
+
+    rows: list[SplitRow]
+    notes: list[str] = field(default_factory=list)
+
+    def indices(self, part: str) -> np.ndarray:
+        """Return the places in the collection of the pictures of a part."""
+        return np.array([i for i, row in enumerate(self.rows) if row.part == part], dtype=np.int64)
+
+    def counts(self) -> dict[str, int]:
+        """Return how many pictures each part has."""
+        found = Counter(row.part for row in self.rows)
+        return {part: found[part] for part in PARTS}
+
+
+def plan_parts(collection: Collection, seen: Survey, settings: DataSettings, seed: int) -> Parts:
+    """Return the parts for a collection.
+
+    Splits that the collection brings along are kept; of duplicates across them, the copy outside the test part (and
+    then outside validation) is left out. Without them, pictures are split by the recipe's shares, stratified by label,
+    with duplicates and equal values of the recipe's group columns kept together. A missing validation part is carved
+    from training; without a test part one is carved too.
+
+    Raises `DataError` where a class would be missing from training or test.
+    """
+    notes: list[str] = []
+    usable = _usable(collection, seen, notes)
+    copies = duplicate_groups(seen)
+    groups = join_groups(copies, *(collection.column(column) for column in settings.groups))
+    shares = (settings.split.train, settings.split.validation, settings.split.test)
+    parts = [split if ok else "" for split, ok in zip(collection.splits, usable, strict=True)]
+    chosen = np.flatnonzero(usable)
+    given = {part for part, ok in zip(parts, usable, strict=True) if ok}
+    if not {"train", "test"} <= given:
+        if given - {""}:
+            notes.append(f"The collection brings only {' and '.join(sorted(given - {''}))}; all of it was split anew.")
+        plan = plan_split(collection.select(chosen), shares, groups=groups[chosen], seed=seed)
+        notes += plan.notes
+        for i, part in zip(chosen, plan.parts, strict=True):
+            parts[i] = part
+    else:
+        _leave_out_leaks(parts, copies, notes)
+        left = sum(1 for part, ok in zip(parts, usable, strict=True) if ok and not part)
+        if left:
+            notes.append(f"{left} pictures outside the given splits, or copies of others, are left out.")
+        if "validation" not in given and settings.split.validation:
+            rows = np.array([i for i, part in enumerate(parts) if part])
+            inner = collection.select(rows).with_column("split", [parts[i] for i in rows])
+            share = settings.split.validation / (settings.split.train + settings.split.validation)
+            plan = carve_validation(inner, share, groups=groups[rows], seed=seed)
+            notes += plan.notes
+            for i, part in zip(rows, plan.parts, strict=True):
+                parts[i] = part
+    _require_classes(collection, parts)
+    labels = collection.labels
+    rows = [
+        SplitRow(file, part, tuple(labels[i]), int(groups[i]), seen.sha256[i])
+        for i, (file, part) in enumerate(zip(collection.files, parts, strict=True))
+    ]
+    return Parts(rows, notes)
+
+
+def _usable(collection: Collection, seen: Survey, notes: list[str]) -> np.ndarray:
+    """Return which pictures can be read and have a label."""
+    usable = np.ones(len(collection), dtype=bool)
+    usable[list(seen.errors)] = False
+    if seen.errors:
+        first = next(iter(seen.errors.values()))
+        notes.append(f"{len(seen.errors)} unreadable pictures are left out, the first: {first}")
+    if not collection.multi_label:
+        unlabelled = collection.targets() < 0
+        if (unlabelled & usable).any():
+            notes.append(f"{int((unlabelled & usable).sum())} pictures without a label are left out.")
+        usable &= ~unlabelled
+    if not usable.any():
+        raise DataError(f"None of the {len(collection)} pictures of {collection.name} can be read.")
+    return usable
+
+
+def _leave_out_leaks(parts: list[str], copies: np.ndarray, notes: list[str]) -> None:
+    """Take duplicates across the given splits out of training, then out of validation; test stays as it is."""
+    rank = {"test": 0, "validation": 1, "train": 2, "": 3}
+    safest: dict[int, int] = {}
+    for part, group in zip(parts, copies, strict=True):
+        safest[group] = min(safest.get(group, 3), rank[part])
+    dropped = Counter()
+    for i, (part, group) in enumerate(zip(parts, copies, strict=True)):
+        if part and rank[part] > safest[group]:
+            dropped[part] += 1
+            parts[i] = ""
+    for part, count in dropped.items():
+        safer = "test" if part == "validation" else "test or validation"
+        notes.append(f"{count} pictures of {part} are copies of pictures in {safer} and were left out of {part}.")
+
+
+def _require_classes(collection: Collection, parts: list[str]) -> None:
+    """Raise where training or test lacks a class of a collection with one label a picture."""
+    if collection.multi_label:
+        return
+    targets = collection.targets()
+    here = np.array(parts)
+    for part in ("train", "test"):
+        present = set(targets[here == part].tolist())
+        missing = [name for k, name in enumerate(collection.label_names) if k not in present]
+        if missing and part == "train":
+            raise DataError(
+                f"No picture of '{missing[0]}' is left to learn from; add pictures, or leave groups (data.groups) out."
+            )
+    if not (here == "test").any():
+        raise DataError("No picture is left to test on; give data.split.test a larger share or add pictures.")
+
+
+def restored_parts(collection: Collection, seen: Survey, rows: list[SplitRow]) -> Parts:
+    """Return the parts of a stopped run for the collection as it is now; raise `DataError` where it has changed."""
+    now = dict(zip(collection.files, seen.sha256, strict=True))
+    kept = {row.file: row.sha256 for row in rows}
+    if now != kept:
+        changed = sorted(file for file in now.keys() | kept.keys() if now.get(file) != kept.get(file))
+        raise DataError(
+            f"The collection has changed since the run was started ({len(changed)} files, the first: {changed[0]}); "
+            "an exact resume is not possible. Put it back, or train into a new folder."
+        )
+    by_file = {row.file: row for row in rows}
+    return Parts([by_file[file] for file in collection.files])

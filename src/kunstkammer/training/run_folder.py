@@ -1,0 +1,102 @@
+"""The run folder: what stands in it beside the checkpoint, and how a stopped run is found again."""
+
+from __future__ import annotations
+
+import csv
+import json
+import platform
+from collections.abc import Sequence
+from dataclasses import dataclass
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+from kunstkammer.errors import KunstkammerError, RecipeError
+from kunstkammer.files import atomic_file, write_json, write_text
+from kunstkammer.training.recipe import Recipe
+from kunstkammer.version import __version__
+
+RECIPE_FILE, FACTS_FILE, SPLIT_FILE = "recipe.yaml", "run.json", "split.csv"
+VERSIONS_OF = ("torch", "transformers", "datasets", "kornia", "numpy", "pillow", "scikit-learn")
+
+
+@dataclass(frozen=True)
+class SplitRow:
+    """One picture of a run: its name, its part ("" where it is left out), labels, group and SHA-256."""
+
+    file: str
+    part: str
+    labels: tuple[str, ...]
+    group: int
+    sha256: str
+
+
+def start_run(run: Path, recipe: Recipe, rows: Sequence[SplitRow], facts: dict[str, Any]) -> None:
+    """Make the run folder and write what is settled before the first step. `config.json` comes last of all."""
+    write_text(run / RECIPE_FILE, recipe.to_yaml())
+    write_split(run / SPLIT_FILE, rows)
+    write_facts(run, recipe, {"status": "training", **facts})
+
+
+def require_new(run: Path) -> None:
+    """Raise where `run` exists already and is not an empty folder, so that nothing is overwritten."""
+    if run.is_file():
+        raise KunstkammerError(f"{run} is a file; name a folder that does not exist yet.")
+    if run.is_dir() and any(run.iterdir()):
+        what = "go on with --resume, or " if (run / RECIPE_FILE).is_file() else ""
+        raise KunstkammerError(f"{run} exists already and is not empty; {what}name another folder.")
+
+
+def require_resumable(run: Path) -> None:
+    """Raise where there is no stopped run in `run`."""
+    if not (run / RECIPE_FILE).is_file() or not (run / SPLIT_FILE).is_file():
+        raise KunstkammerError(f"There is no run to resume in {run}; train without --resume.")
+    facts = json.loads((run / FACTS_FILE).read_text(encoding="utf-8")) if (run / FACTS_FILE).is_file() else {}
+    if facts.get("status") == "finished":
+        raise KunstkammerError(f"The run in {run} is finished; there is nothing to resume. Train into another folder.")
+
+
+def resumed_recipe(run: Path, asked: Recipe | None) -> Recipe:
+    """Return the recipe of a stopped run; raise `RecipeError` where another one is asked for now."""
+    kept = Recipe.load(run / RECIPE_FILE)
+    if asked is not None and asked != kept:
+        key = _first_difference(asked.model_dump(), kept.model_dump())
+        raise RecipeError(
+            f"The run in {run} was started with another {key}; resume without --set and --recipe, or name a new folder."
+        )
+    return kept
+
+
+def _first_difference(one: dict[str, Any], two: dict[str, Any]) -> str:
+    for key, value in one.items():
+        if value != two.get(key):
+            inner = isinstance(value, dict) and isinstance(two.get(key), dict)
+            return f"{key}.{_first_difference(value, two[key])}" if inner else key
+    return "recipe"
+
+
+def write_facts(run: Path, recipe: Recipe, facts: dict[str, Any]) -> None:
+    """Write `run.json`: what was done, with what, and what is known of the data; no path of the user's machine."""
+    versions = {name: metadata.version(name) for name in VERSIONS_OF}
+    environment = {"kunstkammer": __version__, "python": platform.python_version(), **versions}
+    write_json(run / FACTS_FILE, {**facts, "versions": environment, "recipe": recipe.model_dump(mode="json")})
+
+
+def write_split(path: Path, rows: Sequence[SplitRow]) -> None:
+    """Write which picture is in which part, as CSV."""
+    with atomic_file(path) as partial, open(partial, "w", encoding="utf-8", newline="") as file:
+        writer = csv.writer(file)
+        writer.writerow(["file", "part", "labels", "group", "sha256"])
+        for row in rows:
+            writer.writerow(
+                [row.file, row.part, json.dumps(list(row.labels), ensure_ascii=False), row.group, row.sha256]
+            )
+
+
+def read_split(path: Path) -> list[SplitRow]:
+    """Read what `write_split` wrote."""
+    with open(path, encoding="utf-8", newline="") as file:
+        return [
+            SplitRow(row["file"], row["part"], tuple(json.loads(row["labels"])), int(row["group"]), row["sha256"])
+            for row in csv.DictReader(file)
+        ]

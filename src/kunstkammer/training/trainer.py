@@ -1,0 +1,334 @@
+"""The loop: `transformers.Trainer` over plates, with batches that are pure functions of the seed, and exact resume."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import math
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.utils.data import DataLoader, Dataset
+from transformers import Trainer, TrainerCallback, TrainingArguments
+
+from kunstkammer.errors import KunstkammerError
+from kunstkammer.training.losses import balanced_weights
+from kunstkammer.training.optimization import make_optimizer, rate_factor
+from kunstkammer.training.precision import training_device, use_bf16
+from kunstkammer.training.sampling import BatchKey, SeededBatches
+from kunstkammer.training.state import load_optimizer, load_weights, read_numbers, save_state, save_weights
+from kunstkammer.training.validation import part_metrics
+
+if TYPE_CHECKING:
+    from kunstkammer.data.plates import Plates
+    from kunstkammer.models.geometry import PictureGeometry
+    from kunstkammer.pictures.augment import Augmenter
+    from kunstkammer.training.losses import Loss
+    from kunstkammer.training.recipe import Recipe
+
+TRAINER_STATE = "trainer_state.json"
+"""Where `transformers` looks for the position in a run that it resumes."""
+
+
+@dataclass
+class Lesson:
+    """All that a training needs beside the model and the recipe.
+
+    Attributes:
+        plates: the decoded pictures.
+        targets: int64 (N,) or float32 (N, K), a row a plate.
+        train, validation: rows of `plates` that are learnt from, and that choose the best epoch.
+        geometry: from a plate to the model's input.
+        augmenter: what changes a training batch.
+        loss: a registered loss.
+        run: the run folder.
+    """
+
+    plates: Plates
+    targets: np.ndarray
+    train: np.ndarray
+    validation: np.ndarray
+    geometry: PictureGeometry
+    augmenter: Augmenter | None
+    loss: Loss
+    run: Path
+
+
+class LessonBatches(Dataset):
+    """Batches by key: plates, augmented and normalised, with their targets."""
+
+    def __init__(self, lesson: Lesson) -> None:
+        self.lesson = lesson
+
+    def __len__(self) -> int:
+        """Return the number of training pictures."""
+        return len(self.lesson.train)
+
+    def __getitems__(self, key: BatchKey) -> dict[str, Tensor]:
+        """Return the batch of a key: float32 `pixel_values` (B, C, H, W) and `labels`."""
+        pixels = self.lesson.plates[key.indices]
+        geometry = self.lesson.geometry
+        if self.lesson.augmenter is None:
+            values = geometry.prepare(pixels)
+        else:
+            values = geometry.normalise(self.lesson.augmenter(pixels, key.seed))
+        return {"pixel_values": values, "labels": torch.from_numpy(self.lesson.targets[key.indices])}
+
+
+@dataclass
+class Tally:
+    """What the running epoch has seen so far; part of the state, so that a resumed epoch reports the same."""
+
+    loss: float = 0.0
+    correct: int = 0
+    seen: int = 0
+    seconds: float = 0.0
+
+    def record(self) -> dict[str, float]:
+        """Return the epoch's training loss and accuracy."""
+        seen = max(self.seen, 1)
+        return {"train_loss": self.loss / seen, "train_accuracy": self.correct / seen}
+
+
+@dataclass
+class Progress:
+    """The history of a run, and what it says about stopping and about the best epoch."""
+
+    metric: str
+    keep: str
+    patience: int | None
+    history: list[dict[str, Any]] = field(default_factory=list)
+
+    def best(self) -> dict[str, Any] | None:
+        """Return the record of the epoch whose weights are kept, None before the first."""
+        if not self.history:
+            return None
+        key = f"validation_{self.metric}"
+        if self.keep == "last" or key not in self.history[-1]:
+            return self.history[-1]
+        sign = 1 if self.metric == "loss" else -1
+        return min(self.history, key=lambda record: (sign * record[key], record["validation_loss"], record["epoch"]))
+
+    def should_stop(self) -> bool:
+        """Say whether the last `patience` epochs brought nothing better."""
+        best = self.best()
+        if best is None or self.patience is None:
+            return False
+        return self.history[-1]["epoch"] - best["epoch"] >= self.patience
+
+
+def training_arguments(recipe: Recipe, run: Path) -> TrainingArguments:
+    """Return the Trainer's arguments for a recipe; all that it would do by itself (saving, logging) is left to us."""
+    device = training_device()
+    return TrainingArguments(
+        output_dir=str(run),
+        per_device_train_batch_size=recipe.training.batch_size,
+        num_train_epochs=recipe.training.epochs,
+        max_grad_norm=recipe.training.gradient_clipping,
+        bf16=use_bf16(recipe.training.precision, device),
+        use_cpu=device.type == "cpu",
+        seed=recipe.seed,
+        report_to=[],
+        save_strategy="no",
+        eval_strategy="no",
+        logging_strategy="no",
+        logging_nan_inf_filter=False,
+        disable_tqdm=True,
+        dataloader_pin_memory=False,
+        remove_unused_columns=False,
+    )
+
+
+class PlateTrainer(Trainer):
+    """A Trainer over plates. What differs from the library's own:
+
+    - batches come from `SeededBatches`, so that epoch e, batch b is the same in every run of a seed;
+    - the loss is the recipe's, with class weights, plus the network's own regularisation;
+    - the state that a resume needs is written as safetensors and JSON (the library's is a pickle);
+    - after each epoch the validation part is measured, the best weights are kept, and stopping is decided.
+    """
+
+    def __init__(
+        self, model: Any, recipe: Recipe, lesson: Lesson, on_epoch: Callable[[dict], None] | None = None
+    ) -> None:
+        self.recipe = recipe
+        self.lesson = lesson
+        self.tally = Tally()
+        settings = recipe.training
+        patience = settings.early_stopping.patience if settings.early_stopping else None
+        self.progress = Progress(settings.metric, settings.keep, patience)
+        self.on_epoch = on_epoch
+        super().__init__(
+            model=model,
+            args=training_arguments(recipe, lesson.run),
+            train_dataset=LessonBatches(lesson),
+            callbacks=[Keeper(self, settings.checkpoint_seconds)],
+        )
+        # The loss is ours (`compute_loss`): the model is not asked for one, so nothing is to be scaled for it.
+        self.model_accepts_loss_kwargs = False
+        self.class_weights: Tensor | None = None
+        if settings.class_weights == "balanced":
+            weights = balanced_weights(lesson.targets[lesson.train], model.config.num_labels)
+            self.class_weights = weights.to(self.args.device)
+
+    def get_train_dataloader(self) -> DataLoader:
+        """Return the batches of the training part."""
+        lesson, settings = self.lesson, self.recipe.training
+        batches = SeededBatches(
+            lesson.train, lesson.targets[lesson.train], settings.batch_size, settings.sampling, self.recipe.seed
+        )
+        loader: DataLoader = EpochLoader(LessonBatches(lesson), batch_sampler=batches, collate_fn=_as_is)
+        return loader
+
+    def create_optimizer(self, model: Any = None) -> torch.optim.Optimizer:
+        """Return the recipe's optimizer over the weights that learn."""
+        if self.optimizer is None:
+            self.optimizer = make_optimizer(model or self.model, self.recipe.training.optimizer)
+        return self.optimizer
+
+    def create_scheduler(self, num_training_steps: int, optimizer: Any = None) -> Any:
+        """Return the recipe's schedule, a function of the step alone."""
+        if self.lr_scheduler is None:
+            factor = rate_factor(self.recipe.training.schedule, num_training_steps)
+            self.lr_scheduler = torch.optim.lr_scheduler.LambdaLR(optimizer or self.optimizer, factor)
+            self._created_lr_scheduler = True
+        return self.lr_scheduler
+
+    def compute_loss(
+        self, model: Any, inputs: Any, return_outputs: bool = False, num_items_in_batch: Any = None
+    ) -> Any:
+        """Return the recipe's loss of a batch and count what it got right."""
+        labels = inputs["labels"]
+        outputs = model(pixel_values=inputs["pixel_values"])
+        logits = outputs.logits.float()
+        loss = self.lesson.loss(logits, labels, self.class_weights, **self.recipe.training.loss_options)
+        with torch.no_grad():
+            self.tally.seen += len(labels)
+            self.tally.loss += float(loss) * len(labels)
+            self.tally.correct += int(_correct(logits, labels).sum())
+        if hasattr(self.model, "regularization_loss"):
+            loss = loss + self.model.regularization_loss()
+        return (loss, outputs) if return_outputs else loss
+
+    def evaluate(self, *_: Any, **__: Any) -> dict[str, float]:
+        """Close an epoch: measure the validation part, note the record, keep the weights if they are the best."""
+        record: dict[str, Any] = {"epoch": round(self.state.epoch or 0), "step": self.state.global_step}
+        record |= self.tally.record()
+        if not math.isfinite(record["train_loss"]):
+            rate = self.recipe.training.optimizer.learning_rate
+            raise KunstkammerError(
+                f"The loss is no longer a number in epoch {record['epoch']}; "
+                f"lower training.optimizer.learning_rate (now {rate})."
+            )
+        record["learning_rate"] = self.lr_scheduler.get_last_lr()[0]  # type: ignore[union-attr]
+        seconds = max(self.tally.seconds, 1e-9)
+        record |= {"seconds": round(seconds, 3), "pictures_per_second": round(self.tally.seen / seconds, 1)}
+        if len(self.lesson.validation):
+            found = part_metrics(
+                self.model, self.lesson, self.lesson.validation, bf16=self.args.bf16,
+                loss=lambda logits, y: self.lesson.loss(logits, y, None, **self.recipe.training.loss_options),
+            )  # fmt: skip
+            record |= {f"validation_{name}": value for name, value in found.items()}
+        self.progress.history.append(record)
+        self.tally = Tally()
+        best = self.progress.best()
+        if best is record:
+            save_weights(self.model, self.lesson.run / "state" / self._best_name())
+        if self.on_epoch:
+            self.on_epoch(record)
+        return {name: value for name, value in record.items() if isinstance(value, float)}
+
+    def _best_name(self) -> str:
+        best = self.progress.best()
+        return f"best-{best['epoch']:06d}.safetensors" if best else ""
+
+    def load_best(self) -> None:
+        """Put the weights of the best epoch into the model."""
+        load_weights(self.model, self.lesson.run / "state" / self._best_name())
+
+    def _save_checkpoint(self, model: Any, trial: Any) -> None:
+        numbers = {
+            "history": self.progress.history,
+            "tally": vars(self.tally),
+            "best_weights": self._best_name(),
+            "schedule": {k: v for k, v in self.lr_scheduler.state_dict().items() if k != "lr_lambdas"},  # type: ignore[union-attr]
+        }
+        optimizer = getattr(self.optimizer, "optimizer", self.optimizer)
+        position = json.dumps(dataclasses.asdict(self.state))
+        save_state(self.lesson.run, self.state.global_step, self.model, optimizer, numbers, {TRAINER_STATE: position})
+
+    def _load_from_checkpoint(self, resume_from_checkpoint: str, model: Any = None) -> None:
+        state = Path(resume_from_checkpoint)
+        load_weights(model or self.model, state / "model.safetensors")
+        numbers = read_numbers(state)
+        self.progress.history = numbers["history"]
+        self.tally = Tally(**numbers["tally"])
+
+    def _load_optimizer_and_scheduler(self, checkpoint: str | None) -> None:
+        if checkpoint is None:
+            return
+        load_optimizer(getattr(self.optimizer, "optimizer", self.optimizer), Path(checkpoint))  # type: ignore[arg-type]
+        self.lr_scheduler.load_state_dict(read_numbers(Path(checkpoint))["schedule"])  # type: ignore[union-attr]
+
+    def _load_rng_state(self, checkpoint: str | None) -> None:
+        """Nothing to load: every step seeds itself (see `Keeper.on_step_begin`)."""
+
+
+class EpochLoader(DataLoader):
+    """A DataLoader that hands the number of the epoch on to its batch sampler."""
+
+    def set_epoch(self, epoch: int) -> None:
+        """Choose the epoch that the next iteration gives."""
+        self.batch_sampler.set_epoch(epoch)  # type: ignore[union-attr]
+
+
+def _as_is(batch: dict[str, Tensor]) -> dict[str, Tensor]:
+    return batch
+
+
+def _correct(logits: Tensor, labels: Tensor) -> Tensor:
+    if labels.is_floating_point():
+        return ((logits > 0) == (labels > 0.5)).all(dim=1)
+    return logits.argmax(dim=1) == labels
+
+
+class Keeper(TrainerCallback):
+    """Seeds every step, ends every epoch with a measurement and a state, and keeps a state in between when due."""
+
+    def __init__(self, trainer: PlateTrainer, every_seconds: float) -> None:
+        self.trainer = trainer
+        self.every_seconds = every_seconds
+        self.saved = self.ticked = time.monotonic()
+
+    def on_train_begin(self, args: Any, state: Any, control: Any, **_: Any) -> None:
+        """Start the clock."""
+        self.saved = self.ticked = time.monotonic()
+
+    def on_step_begin(self, args: Any, state: Any, control: Any, **_: Any) -> None:
+        """Seed what is random inside the network (dropout) by the step, so that a resumed step draws the same."""
+        torch.manual_seed((self.trainer.recipe.seed << 32) + state.global_step)
+
+    def on_step_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:
+        """Count the time of the step; ask for a state when the last one is old."""
+        now = time.monotonic()
+        self.trainer.tally.seconds += now - self.ticked
+        self.ticked = now
+        if now - self.saved > self.every_seconds:
+            control.should_save = True
+            self.saved = now
+
+    def on_epoch_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:
+        """Ask for the epoch's measurement and state."""
+        control.should_evaluate = control.should_save = True
+
+    def on_save(self, args: Any, state: Any, control: Any, **_: Any) -> None:
+        """After an epoch's state is safe, stop if nothing better has come for long."""
+        self.saved = self.ticked = time.monotonic()
+        if self.trainer.progress.should_stop():
+            control.should_training_stop = True

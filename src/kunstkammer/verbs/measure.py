@@ -1,0 +1,261 @@
+"""Measuring a model on a part and writing the report: what `train` and `evaluate` have in common."""
+
+from __future__ import annotations
+
+import datetime
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from kunstkammer.files import write_json, write_text
+
+if TYPE_CHECKING:
+    from kunstkammer.data.collection import Collection
+    from kunstkammer.data.survey import Survey
+    from kunstkammer.errors import PictureError
+    from kunstkammer.evaluation.cases import Case
+    from kunstkammer.evaluation.evaluate import Evaluation
+    from kunstkammer.evaluation.intervals import Interval
+    from kunstkammer.evaluation.notes import Note
+    from kunstkammer.evaluation.predictions import Predictions
+    from kunstkammer.evaluation.report.content import Card, DataFacts, Making
+    from kunstkammer.models.checkpoint import Checkpoint
+    from kunstkammer.training.parts import Parts
+    from kunstkammer.training.recipe import Recipe
+
+REPORT_FILE, METRICS_FILE, PREDICTIONS_FILE = "report.html", "metrics.json", "predictions.csv"
+SHOWN_METRICS = ("accuracy", "balanced_accuracy", "macro_f1", "subset_accuracy", "samples_f1", "mean_average_precision")
+
+
+@dataclass(frozen=True)
+class Measured:
+    """What `train` and `evaluate` return.
+
+    Attributes:
+        run: the run folder, or what was evaluated.
+        report: the report, one HTML file.
+        evaluation: every metric with its interval, ZeroR, confusion, calibration, collapse.
+        predictions: what the model said of each picture of the part.
+        part: which part was measured.
+        unreadable: the pictures that could not be read.
+    """
+
+    run: str
+    report: Path
+    evaluation: Evaluation
+    predictions: Predictions
+    part: str
+    unreadable: list[PictureError] = field(default_factory=list)
+
+    @property
+    def n(self) -> int:
+        """How many pictures were measured."""
+        return self.evaluation.n
+
+    @property
+    def metrics(self) -> dict[str, Interval]:
+        """The metrics by name, each with `value`, `low` and `high` (95 %)."""
+        return self.evaluation.metrics
+
+    @property
+    def zero_r(self) -> dict[str, float]:
+        """What ZeroR reaches: the answer that is always the training part's most frequent label."""
+        return self.evaluation.zero_r
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the object that `--json` prints."""
+        return {
+            "run": self.run,
+            "report": str(self.report),
+            "part": self.part,
+            **self.evaluation.to_json(),
+            "unreadable": [{"file": error.file, "cause": error.cause} for error in self.unreadable],
+        }
+
+    def to_text(self) -> str:
+        """Return the few figures that matter, each with its interval and ZeroR, and where the report is."""
+        lines = [f"Measured on {self.n} pictures ({self.part}), 95 % intervals, ZeroR beside them:"]
+        for name in SHOWN_METRICS:
+            if name in self.metrics:
+                found, zero = self.metrics[name], self.zero_r.get(name)
+                beside = f"   ZeroR {zero:.3f}" if zero is not None else ""
+                lines.append(f"  {name:<24}{found.value:.3f}  ({found.low:.3f} to {found.high:.3f}){beside}")
+        if self.evaluation.collapse.collapsed:
+            lines.append(f"COLLAPSED: {self.evaluation.collapse.sentence}")
+        lines += [f"Note: {note.text}" for note in self.evaluation.notes]
+        lines.append(f"Report: {self.report}")
+        return "\n".join(lines)
+
+
+@dataclass(frozen=True)
+class Setting:
+    """What a measurement is told beside the model and the pictures."""
+
+    part: str
+    title: str
+    prior: np.ndarray | None
+    groups: Sequence[int] | None = None
+    resamples: int = 1000
+    pictures: int = 12
+    explainer: str | None = "grad-cam"
+    seed: int = 0
+    history: Sequence[Mapping[str, Any]] = ()
+    best_epoch: int | None = None
+    data: DataFacts | None = None
+    making: Making | None = None
+    warnings: Sequence[Note] = ()
+    usage: Sequence[str] = ()
+
+
+def measure(checkpoint: Checkpoint, collection: Collection, out: Path, setting: Setting) -> Measured:
+    """Measure a model on all of `collection`; write report, metrics and predictions into `out`."""
+    from kunstkammer.data.plates import make_plates
+    from kunstkammer.evaluation.cases import find_cases
+    from kunstkammer.evaluation.evaluate import evaluate_predictions
+    from kunstkammer.evaluation.predictions import predict_collection
+    from kunstkammer.evaluation.report import ReportContent, write_report
+
+    plates = make_plates(collection, checkpoint.plate_settings, show_progress=False)
+    predictions, unreadable = predict_collection(checkpoint, collection, plates=plates, show_progress=False)
+    place = {file: i for i, file in enumerate(collection.files)}
+    groups = None
+    if setting.groups is not None:
+        groups = [setting.groups[place[file]] for file in predictions.files]
+    evaluation = evaluate_predictions(
+        predictions, prior=setting.prior, groups=groups, resamples=setting.resamples, seed=setting.seed
+    )
+    cases = find_cases(predictions, count=setting.pictures)
+    shown = {case.file: case for case in [*cases.best, *cases.worst, *cases.doubtful]}
+    cards = _cards(checkpoint, collection, list(shown.values()), place, setting.explainer)
+    content = ReportContent(
+        title=setting.title,
+        evaluation=evaluation,
+        part=setting.part,
+        model=str(checkpoint.model.config.model_type),
+        created=datetime.date.today().isoformat(),
+        data_name=collection.name,
+        warnings=setting.warnings,
+        history=setting.history,
+        best_epoch=setting.best_epoch,
+        best=[cards[case.file] for case in cases.best],
+        worst=[cards[case.file] for case in cases.worst],
+        doubtful=[cards[case.file] for case in cases.doubtful],
+        explainer=setting.explainer,
+        data=setting.data,
+        making=setting.making,
+        usage=setting.usage,
+    )
+    report = write_report(out / REPORT_FILE, content)
+    write_json(out / METRICS_FILE, evaluation.to_json())
+    predictions.save(out / PREDICTIONS_FILE)
+    return Measured(checkpoint.path, report, evaluation, predictions, setting.part, unreadable)
+
+
+def _cards(
+    checkpoint: Checkpoint, collection: Collection, cases: list[Case], place: dict[str, int], explainer: str | None
+) -> dict[str, Card]:
+    from kunstkammer.evaluation.report.content import Card
+    from kunstkammer.verbs.overlays import SHOWN_PIXELS, explained
+
+    indices = [place[case.file] for case in cases]
+    if explainer is None:
+        pictures = [collection.open(i, at_least=SHOWN_PIXELS) for i in indices]
+        return {case.file: Card(case, picture) for case, picture in zip(cases, pictures, strict=True)}
+    found = explained(checkpoint, collection, indices, explainer)
+    return {case.file: Card(case, item.picture, item.overlay) for case, item in zip(cases, found, strict=True)}
+
+
+def measure_run(
+    run: Path,
+    collection: Collection,
+    seen: Survey,
+    parts: Parts,
+    recipe: Recipe,
+    facts: dict[str, Any],
+    history: Sequence[Mapping[str, Any]],
+) -> Measured:
+    """Measure a freshly trained run on its test part, and write the report and the model card."""
+    from kunstkammer.models.checkpoint import open_checkpoint
+    from kunstkammer.training.run_folder import FACTS_FILE
+    from kunstkammer.verbs.card import model_card
+
+    checkpoint = open_checkpoint(run)
+    rows = parts.indices("test")
+    training = facts["training"]
+    setting = Setting(
+        part="test",
+        title=" / ".join(collection.label_names) if len(collection.label_names) <= 4 else collection.name,
+        prior=np.asarray(facts["label_prior"]),
+        groups=[parts.rows[i].group for i in rows] if recipe.data.groups else None,
+        resamples=recipe.evaluation.resamples,
+        pictures=recipe.evaluation.pictures,
+        explainer=recipe.evaluation.explainer,
+        seed=recipe.seed,
+        history=history,
+        best_epoch=training["best_epoch"],
+        data=data_section(collection, seen, parts, recipe, facts),
+        making=making_section(recipe, checkpoint.facts, training),
+        usage=usage(run),
+    )
+    measured = measure(checkpoint, collection.select(rows), run, setting)
+    card = model_card(
+        name=run.name,
+        recipe=recipe,
+        labels=collection.label_names,
+        facts={**checkpoint.facts, **facts},
+        evaluation=measured.evaluation,
+        part="test",
+    )
+    write_text(run / "README.md", card)
+    assert (run / FACTS_FILE).is_file()
+    return measured
+
+
+def data_section(
+    collection: Collection, seen: Survey, parts: Parts, recipe: Recipe, facts: dict[str, Any]
+) -> DataFacts:
+    """Return the report's section on the data."""
+    from kunstkammer.evaluation.report.content import DataFacts
+
+    counts: dict[str, Counter[str]] = {part: Counter() for part in parts.counts()}
+    for row in parts.rows:
+        if row.part:
+            counts[row.part].update(row.labels)
+    return DataFacts(
+        name=collection.name,
+        parts={part: {label: found[label] for label in collection.label_names} for part, found in counts.items()},
+        groups=len({row.group for row in parts.rows if row.part}),
+        grouped_by=", ".join(recipe.data.groups) or None,
+        duplicates=facts["data"]["copies"],
+        unreadable=[str(error) for error in seen.errors.values()],
+        licences=[f"{name} ({count})" for name, count in facts["data"]["licences"].items()],
+    )
+
+
+def making_section(recipe: Recipe, facts: dict[str, Any], training: dict[str, Any]) -> Making:
+    """Return the report's section on how the model was made."""
+    from kunstkammer.evaluation.report.content import Making
+    from kunstkammer.training.precision import training_device
+
+    return Making(
+        recipe=recipe.to_yaml(),
+        versions=facts.get("versions", {}),
+        seed=recipe.seed,
+        seconds=training["seconds"],
+        epochs=training["epochs"],
+        parameters=training["parameters"],
+        device=str(training_device()),
+    )
+
+
+def usage(run: Path) -> list[str]:
+    """Return the commands that use a run."""
+    return [
+        f"kunstkammer predict {run} PICTURES --out predictions.csv",
+        f"kunstkammer explain {run} PICTURES --method grad-cam --out heat-maps",
+        f"kunstkammer evaluate {run} OTHER-COLLECTION",
+    ]

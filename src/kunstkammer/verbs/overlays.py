@@ -1,0 +1,83 @@
+"""Pictures with the heat map of a model's decision laid over them, for the report and for `explain`."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from PIL import Image
+
+    from kunstkammer.data.collection import Collection
+    from kunstkammer.models.checkpoint import Checkpoint
+
+SHOWN_PIXELS = 640
+"""Pictures are opened for showing at about this size; JPEG is then decoded scaled down, which is quicker."""
+
+
+@dataclass(frozen=True)
+class Explained:
+    """A picture and why the model said what it said.
+
+    Attributes:
+        picture: the picture, as opened.
+        heat: float32 (h, w), the raw heat map over the model's plate, signed where the method is signed.
+        overlay: the heat map laid over the picture, in the picture's own geometry.
+    """
+
+    picture: Image.Image
+    heat: np.ndarray
+    overlay: Image.Image
+
+
+def explained(
+    checkpoint: Checkpoint,
+    collection: Collection,
+    indices: Sequence[int],
+    method: str,
+    target: int | str | None = None,
+    *,
+    at_least: int | None = SHOWN_PIXELS,
+) -> list[Explained]:
+    """Explain the model's decision on the pictures at `indices` of a collection.
+
+    Args:
+        checkpoint: the model.
+        collection: where the pictures are; those at `indices` must be readable.
+        indices: places in the collection.
+        method: a registered explainer.
+        target: the label to explain; the predicted one where not given.
+        at_least: open the pictures at this size or above, where that is quicker; None for their full size.
+    """
+    import torch
+
+    from kunstkammer.data.plates import make_plate
+    from kunstkammer.explanation import explain
+    from kunstkammer.explanation.figure import to_picture
+    from kunstkammer.pictures.overlay import overlay
+
+    if not len(indices):
+        return []
+    settings = checkpoint.plate_settings
+    plates = [make_plate(collection.source(i), settings, name=collection.files[i]) for i in indices]
+    pixels = checkpoint.prepare(torch.from_numpy(np.stack(plates)))
+    maps = explain(checkpoint.model, pixels, target=target, method=method).float().cpu()
+    signed = bool((maps < 0).any())
+    found = []
+    for i, heat_map in zip(indices, maps, strict=True):
+        heat = on_plate(heat_map.sum(dim=0).numpy(), (settings.height, settings.width))
+        picture = collection.open(i, at_least=at_least)
+        shown = to_picture(heat, picture.size, settings.fit)
+        found.append(Explained(picture, heat, overlay(picture, shown, signed=signed)))
+    return found
+
+
+def on_plate(heat: np.ndarray, plate: tuple[int, int]) -> np.ndarray:
+    """Return a heat map of the plate's (height, width); the model saw its centre, the border has none."""
+    height, width = heat.shape
+    top, left = (plate[0] - height) // 2, (plate[1] - width) // 2
+    rest = plate[0] - height - top, plate[1] - width - left
+    return np.pad(heat, ((top, rest[0]), (left, rest[1]))) if any((top, left, *rest)) else heat

@@ -1,0 +1,184 @@
+"""train: learn from a collection, measure on its test part, write the report."""
+
+from __future__ import annotations
+
+import shutil
+import time
+from collections import Counter
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from kunstkammer.errors import KunstkammerError
+from kunstkammer.progress import say
+
+if TYPE_CHECKING:
+    from kunstkammer.data.collection import Collection
+    from kunstkammer.data.survey import Survey
+    from kunstkammer.training.fit import Fit
+    from kunstkammer.training.parts import Parts
+    from kunstkammer.training.recipe import Recipe
+    from kunstkammer.verbs.measure import Measured
+
+DEFAULT_RECIPE = "comic-manga-best"
+LICENCE_COLUMNS = ("licence", "license", "rights")
+
+
+def train(
+    data: Any,
+    recipe: str | Path | Mapping[str, Any] | Recipe | None = None,
+    *,
+    out: str | Path,
+    settings: Mapping[str, Any] | None = None,
+    resume: bool = False,
+) -> Measured:
+    """Learn from a collection by a recipe, measure on its test part, and write a run folder with its report.
+
+    Args:
+        data: any form of a collection that `kunstkammer.read` knows.
+        recipe: a built-in name, a YAML file, a mapping or a `Recipe`; comic-manga-best where not given.
+        out: the run folder; it must not exist yet, or hold a stopped run with `resume`.
+        settings: changes of the recipe by dotted key, {"training.epochs": 3}.
+        resume: go on with a stopped run; it ends with the same weights as if it had not been stopped.
+
+    Returns:
+        what was measured on the test part: `metrics`, `zero_r`, `report` ...
+
+    Raises:
+        KunstkammerError: of one of its kinds, naming the thing and the mend. A run that failed before its first state
+        leaves nothing behind.
+    """
+    from kunstkammer.data.collection import require_trainable
+    from kunstkammer.data.readers import read
+    from kunstkammer.training import run_folder
+    from kunstkammer.training.recipe import Recipe
+
+    run = Path(out)
+    asked = Recipe.load(recipe or DEFAULT_RECIPE, settings) if recipe is not None or settings or not resume else None
+    if resume:
+        run_folder.require_resumable(run)
+        chosen = run_folder.resumed_recipe(run, asked)
+    else:
+        run_folder.require_new(run)
+        assert asked is not None
+        chosen = asked
+    _require_explainer(chosen)
+    choice = chosen.data
+    collection = read(
+        data, label_column=choice.label_column, label_separator=choice.label_separator, labels=choice.labels
+    )
+    require_trainable(collection)
+    existed = run.exists()
+    try:
+        return _learn(collection, chosen, run, resume)
+    except BaseException as error:
+        from kunstkammer.training.state import newest_state
+
+        stopped = isinstance(error, KeyboardInterrupt)
+        if not resume and not stopped and newest_state(run) is None and run.exists():
+            for entry in run.iterdir():
+                shutil.rmtree(entry) if entry.is_dir() else entry.unlink()
+            if not existed:
+                run.rmdir()
+        raise
+
+
+def _require_explainer(recipe: Recipe) -> None:
+    """Raise for an unknown explainer before anything is computed, not after training."""
+    from kunstkammer.registry import get
+
+    if recipe.evaluation.explainer is not None:
+        get("explainers", recipe.evaluation.explainer)
+
+
+def _learn(collection: Collection, recipe: Recipe, run: Path, resume: bool) -> Measured:
+    from kunstkammer.data.survey import survey
+    from kunstkammer.training import run_folder
+    from kunstkammer.training.fit import finish, fit, recipe_model
+    from kunstkammer.training.parts import plan_parts, restored_parts
+    from kunstkammer.verbs.measure import measure_run
+
+    start = time.perf_counter()
+    model, geometry = recipe_model(recipe, collection.label_names, collection.multi_label)
+    seen = survey(collection, geometry.plate)
+    if resume:
+        parts = restored_parts(collection, seen, run_folder.read_split(run / run_folder.SPLIT_FILE))
+    else:
+        parts = plan_parts(collection, seen, recipe.data, recipe.seed)
+        for note in parts.notes:
+            say(note)
+        facts = {"data": data_facts(collection, seen, parts), "label_prior": label_prior(collection, parts).tolist()}
+        run_folder.start_run(run, recipe, parts.rows, facts)
+    counts = parts.counts()
+    say(
+        f"Training {recipe.model.name} by the recipe {recipe.name}: {counts['train']} pictures to learn from, "
+        f"{counts['validation']} for validation, {counts['test']} for the test."
+    )
+    if seen.plates is None:
+        raise KunstkammerError("The plates could not be made.")
+    done = fit(
+        recipe,
+        model,
+        geometry,
+        plates=seen.plates,
+        targets=collection.targets(),
+        train=parts.indices("train"),
+        validation=parts.indices("validation"),
+        run=run,
+        resume=resume,
+    )
+    facts = {
+        "data": data_facts(collection, seen, parts),
+        "label_prior": label_prior(collection, parts).tolist(),
+        "training": training_facts(done, recipe, time.perf_counter() - start),
+    }
+    # Before the measurement, so that a kill in it leaves a checkpoint that `evaluate` can open.
+    run_folder.write_facts(run, recipe, {"status": "trained", **facts})
+    measured = measure_run(run, collection, seen, parts, recipe, facts, done.history)
+    run_folder.write_facts(run, recipe, {"status": "finished", **facts})
+    finish(run)
+    return measured
+
+
+def label_prior(collection: Collection, parts: Parts) -> np.ndarray:
+    """Return the share of each label in the training part, float64 (K,)."""
+    targets = collection.targets()[parts.indices("train")]
+    if targets.ndim == 2:
+        return targets.mean(axis=0)
+    return np.bincount(targets, minlength=len(collection.label_names)) / max(len(targets), 1)
+
+
+def data_facts(collection: Collection, seen: Survey, parts: Parts) -> dict[str, Any]:
+    """Return what the report and the card say of the data."""
+    from kunstkammer.data.fingerprints import duplicate_groups
+
+    sizes = Counter(duplicate_groups(seen).tolist())
+    licences: Counter[str] = Counter()
+    for column in LICENCE_COLUMNS:
+        if column in collection.column_names:
+            licences.update(str(value) for value in collection.column(column) if value)
+    return {
+        "name": collection.name,
+        "pictures": len(collection),
+        "parts": parts.counts(),
+        "classes": collection.counts(),
+        "unreadable": len(seen.errors),
+        "copies": sum(size - 1 for size in sizes.values() if size > 1),
+        "licences": dict(licences.most_common(12)),
+        "notes": [*collection.notes, *parts.notes],
+    }
+
+
+def training_facts(done: Fit, recipe: Recipe, seconds: float) -> dict[str, Any]:
+    """Return what the report and the card say of the training."""
+    return {
+        "model": recipe.model.name,
+        "parameters": done.parameters,
+        "epochs": len(done.history),
+        "best_epoch": done.best_epoch,
+        "stopped_early": done.stopped_early,
+        "seconds": round(done.seconds, 2),
+        "seconds_in_all": round(seconds, 2),
+    }

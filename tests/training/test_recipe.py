@@ -1,0 +1,105 @@
+"""A recipe is the whole experiment in one validated file."""
+
+import pytest
+import yaml
+
+from kunstkammer.errors import RecipeError, UnknownNameError
+from kunstkammer.registry import names
+from kunstkammer.training.recipe import Recipe, parse_settings
+
+
+@pytest.mark.parametrize("name", names("recipes"))
+def test_every_built_in_recipe_is_valid_and_survives_its_own_yaml(name, tmp_path):
+    recipe = Recipe.load(name)
+    assert recipe.name == name
+    assert recipe.description
+    assert recipe.source
+    file = tmp_path / "again.yaml"
+    file.write_text(recipe.to_yaml(), encoding="utf-8")
+    assert Recipe.load(file) == recipe
+
+
+def test_the_published_settings_of_system_c():
+    recipe = Recipe.load("anime-cartoon")
+    assert (recipe.picture.size, recipe.picture.channels, recipe.data.split.test) == (120, "grey", 0.25)
+    training = recipe.training
+    assert (training.epochs, training.batch_size) == (60, 32)
+    optimizer = training.optimizer
+    assert (optimizer.name, optimizer.learning_rate, optimizer.momentum) == ("sgd", 0.001, 0.9)
+    assert {spec["name"] for spec in recipe.augmentation} == {"rotation", "zoom", "shift"}
+
+
+def test_the_published_settings_of_system_a():
+    training = Recipe.load("comic-manga").training
+    assert (training.optimizer.name, training.loss, training.batch_size) == ("adam", "cross-entropy", 32)
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"training.epoch": 3}, "unknown key 'training.epoch'. Did you mean 'epochs'?"),
+        ({"trainin.epochs": 3}, "unknown key 'trainin'. Did you mean 'training'?"),
+        ({"training.optimizer.lr": 3}, "unknown key 'training.optimizer.lr'"),
+        ({"training.epochs": "many"}, "'training.epochs' is 'many'"),
+        ({"training.epochs": 0}, "'training.epochs' is 0"),
+        ({"picture.channels": "gray"}, "'picture.channels' is 'gray'"),
+        ({"training.early_stopping.patiense": 3}, "Did you mean 'patience'?"),
+        ({"augmentation": [{"degrees": 3}]}, "needs a name"),
+        ({"augmentation": [{"name": "rotation", "degree": 3}]}, "Did you mean 'degrees'?"),
+    ],
+)
+def test_a_wrong_key_or_value_is_named_with_the_nearest_guess_on_one_line(settings, message):
+    with pytest.raises(RecipeError) as caught:
+        Recipe.load("comic-manga", settings)
+    assert message in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"training.loss": "cross-entropie"}, "Did you mean 'cross-entropy'?"),
+        ({"augmentation": [{"name": "rotate"}]}, "Did you mean 'rotation'?"),
+    ],
+)
+def test_an_unknown_member_of_a_registry_is_named(settings, message):
+    with pytest.raises(UnknownNameError, match=message.replace("?", r"\?")):
+        Recipe.load("comic-manga", settings)
+
+
+def test_a_misspelt_recipe_is_answered_with_the_nearest():
+    with pytest.raises(UnknownNameError, match="Did you mean 'comic-manga'"):
+        Recipe.load("comic-mange")
+
+
+def test_files_that_are_no_recipe(tmp_path):
+    file = tmp_path / "mine.yaml"
+    with pytest.raises(RecipeError, match="no recipe file"):
+        Recipe.load(file)
+    file.write_text("a: [")
+    with pytest.raises(RecipeError, match="is not YAML"):
+        Recipe.load(file)
+    file.write_text("- 1\n- 2\n")
+    with pytest.raises(RecipeError, match="not a recipe"):
+        Recipe.load(file)
+
+
+def test_a_file_needs_to_say_only_what_differs_from_the_defaults(tmp_path):
+    file = tmp_path / "short.yaml"
+    file.write_text(yaml.safe_dump({"training": {"epochs": 2}}))
+    recipe = Recipe.load(file)
+    assert (recipe.name, recipe.training.epochs, recipe.training.batch_size) == ("short", 2, 32)
+
+
+def test_set_takes_yaml_values():
+    assert parse_settings(["a.b=1e-3", "c=null", "d=[x, y]", "e=a=b"]) == {
+        "a.b": "1e-3",
+        "c": None,
+        "d": ["x", "y"],
+        "e": "a=b",
+    }
+    recipe = Recipe.load("comic-manga", parse_settings(["training.optimizer.learning_rate=1e-3", "picture.size=64"]))
+    assert recipe.training.optimizer.learning_rate == 0.001
+    for wrong in ("epochs", "=3"):
+        with pytest.raises(RecipeError, match="KEY=VALUE"):
+            parse_settings([wrong])
