@@ -1,4 +1,4 @@
-"""`Collection`: many pictures with their labels, over one Hugging Face `datasets` table that never decodes a picture."""
+"""`Collection`: many pictures with their labels, over one Hugging Face `datasets` table that decodes none of them."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ import datasets
 import numpy as np
 import pyarrow as pa
 
-from kunstkammer.errors import DataError, guess
+from kunstkammer.errors import DataError, PictureError, guess
 from kunstkammer.pictures.read import read_picture
 
 if TYPE_CHECKING:
@@ -34,8 +34,8 @@ class Collection:
 
     Attributes:
         table: columns `file` (str, unique, POSIX, relative to the collection where it lies in one), `image`
-            (`datasets.Image(decode=False)`: path or bytes), `labels` (list[str], sorted), `split` ("train", "validation",
-            "test" or ""), and any others as they came.
+            (`datasets.Image(decode=False)`: path or bytes), `labels` (list[str], sorted), `split` ("train",
+            "validation", "test" or ""), and any others as they came.
         name: what to call it in a report.
         multi_label: whether a picture may carry several labels (or none of them).
         label_names: the labels that count; the index of a label is its place here. Sorted, unless `with_label_names`
@@ -90,7 +90,7 @@ class Collection:
         return list(self.table.column_names)
 
     @cached_property
-    def _paths(self) -> list[str | None]:
+    def paths(self) -> list[str | None]:
         """The path of each picture that is a file; None where the table holds its bytes."""
         images = self._arrow(["image"]).column("image")
         chunks = [
@@ -99,15 +99,16 @@ class Collection:
         return [None if inside else path for paths, inner in chunks for path, inside in zip(paths, inner, strict=True)]
 
     def source(self, i: int) -> Path | bytes:
-        """Return what `read_picture` takes for picture `i`: the path of its file, or its encoded bytes."""
-        path = self._paths[i]
+        """Return what `read_picture` takes for picture `i`: the path of its file, or its encoded bytes.
+
+        Raises `PictureError` for a row that holds neither.
+        """
+        path = self.paths[i]
         if path is not None:
             return Path(path)
         held: bytes | None = self.table.with_format(None)[range(len(self))[i]]["image"]["bytes"]
         if held is None:
-            raise DataError(
-                f"{self.files[i]} has neither a path nor bytes in the table '{self.name}'; take the row out."
-            )
+            raise PictureError(self.files[i], "neither a path nor bytes in the table")
         return held
 
     def open(self, i: int, **options: Any) -> Image.Image:
@@ -132,7 +133,7 @@ class Collection:
         return hot
 
     def counts(self) -> dict[str, int]:
-        """Return how many pictures carry each label, in the order of `label_names`; a name that none carries counts 0."""
+        """Return how many pictures carry each label, in the order of `label_names`; 0 for one that none carries."""
         found = Counter(label for labels in self.labels for label in labels)
         return {label: found[label] for label in self.label_names}
 
@@ -147,7 +148,7 @@ class Collection:
         return values
 
     def select(self, indices: Sequence[int] | np.ndarray) -> Collection:
-        """Return the pictures at `indices`, in that order, with the same `label_names`. An index out of range raises."""
+        """Return the pictures at `indices`, in that order, with the same `label_names`. Out of range is an error."""
         wanted = np.asarray(indices, dtype=np.int64).reshape(-1)
         if wanted.size and (wanted.min() < 0 or wanted.max() >= len(self)):
             raise DataError(f"'{self.name}' has pictures 0 to {len(self) - 1}; {int(wanted.max())} is not among them.")
@@ -181,8 +182,8 @@ class Collection:
     def with_label_names(self, names: Iterable[str]) -> Collection:
         """Return the collection with exactly these labels, in this order.
 
-        Other labels are taken off the pictures; a picture that loses all it had is dropped, one that never had any stays.
-        A name that no picture carries is allowed: a model may know more than this collection shows.
+        Other labels are taken off the pictures; a picture that loses all it had is dropped, one that never had any
+        stays. A name that no picture carries is allowed: a model may know more than this collection shows.
         """
         names = tuple(names)
         if len(set(names)) != len(names):
@@ -198,9 +199,9 @@ class Collection:
     def save(self, folder: str | Path, *, embed: bool = False) -> None:
         """Write `collection.parquet` and `collection.json` into `folder`; `read(folder)` gives the collection again.
 
-        Pictures below `folder` are kept as relative paths, so that the folder may be moved; others as absolute ones, or,
-        with `embed`, as their bytes. Raises `ResourceError` when the disk refuses, `DataError` for a picture to embed that
-        is not there.
+        Pictures below `folder` are kept as relative paths, so that the folder may be moved; others as absolute ones,
+        or, with `embed`, as their bytes. Raises `ResourceError` when the disk refuses, `DataError` for a picture to
+        embed that is not there.
         """
         from kunstkammer.data.readers.saved import save_collection
 
@@ -226,7 +227,8 @@ def make_collection(
 
     `sources` are paths or encoded bytes. Labels are sorted and each kept once; `label_names` are those that occur.
 
-    >>> made = make_collection(name="pets", files=["a.png", "b.png"], sources=["/a.png", "/b.png"], labels=[["dog"], ["cat"]])
+    >>> files = ["a.png", "b.png"]
+    >>> made = make_collection(name="pets", files=files, sources=files, labels=[["dog"], ["cat"]])
     >>> made.label_names, made.targets().tolist()
     (('cat', 'dog'), [1, 0])
     """

@@ -16,8 +16,9 @@ def require_trainable(collection: Collection, *, smallest_class: int = SMALLEST_
     """Raise one `DataError` when nothing can be learned from `collection`.
 
     Refused are: no labels, pictures without a label among labelled ones (unless several labels are allowed: such a
-    picture then shows none of them), a class folder without a picture, fewer than two labels, and a label that fewer
-    than `smallest_class` pictures carry, for one picture cannot be learned from and tested on at the same time.
+    picture then shows none of them), a class folder without a picture, fewer than two labels, and a class of fewer than
+    `smallest_class` pictures, for one picture cannot be learned from and tested on at the same time. Where a picture
+    may have several labels a rare one is no reason to refuse the rest; `check` names it.
     """
     name = collection.name
     if not collection.labelled:
@@ -41,11 +42,12 @@ def require_trainable(collection: Collection, *, smallest_class: int = SMALLEST_
         only = collection.label_names[0]
         raise DataError(f"'{name}' has one class only, '{only}'; at least two are needed.{_deeper(collection, only)}")
     small = [label for label, n in counts.items() if n < smallest_class]
-    if small:
+    if small and not collection.multi_label:
         some = f"The class '{small[0]}' has" if len(small) == 1 else f"The classes {a_few(small)} have"
         count = f"only {max(counts[label] for label in small)} picture" + ("" if smallest_class == 2 else "s")
         raise DataError(
-            f"{some} {count} in '{name}'; at least {smallest_class} are needed, better 20: add some or leave the class out."
+            f"{some} {count} in '{name}'; at least {smallest_class} are needed, better 20: "
+            f"add some or leave the class out."
         )
 
 

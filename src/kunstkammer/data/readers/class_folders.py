@@ -1,4 +1,4 @@
-"""Folders whose names are the labels: class folders, class folders inside split folders, and a flat folder without any."""
+"""Folders whose names are labels: class folders, class folders inside split folders, and flat folders without any."""
 
 from __future__ import annotations
 

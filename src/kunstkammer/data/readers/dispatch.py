@@ -37,11 +37,11 @@ def read(
     """Read a collection of pictures, in any of the forms in which people keep one. No picture is opened.
 
     Args:
-        data: a folder of class folders; split folders (train/training, val/valid/validation/dev, test/testing, any case)
-            of class folders; a folder with metadata.csv, .tsv or .jsonl (`file_name`, `label` or `labels`, `split`, and
-            whatever else), also one in each split folder; a flat folder, or one picture, or a list of paths (no labels);
-            a CSV, TSV or JSON Lines file; a COCO JSON file; a folder saved by `datasets` or by `Collection.save`; a loaded
-            `datasets.Dataset` or `DatasetDict`; a pandas DataFrame; a `Collection`.
+        data: a folder of class folders; split folders (train/training, val/valid/validation/dev, test/testing, any
+            case) of class folders; a folder with metadata.csv, .tsv or .jsonl (`file_name`, `label` or `labels`,
+            `split`, and whatever else), also one in each split folder; a flat folder, one picture, or a list of paths
+            (no labels); a CSV, TSV or JSON Lines file; a COCO JSON file; a folder saved by `datasets` or by
+            `Collection.save`; a loaded `datasets.Dataset` or `DatasetDict`; a pandas DataFrame; a `Collection`.
         label_column: the column that holds the labels, where it has not one of the usual names.
         label_separator: what separates several labels in one cell. In a column called `labels`, "|" and ";" are found
             by themselves.

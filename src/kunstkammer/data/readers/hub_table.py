@@ -8,6 +8,7 @@ from typing import Any
 
 import datasets
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from kunstkammer.data.collection import IMAGE_TYPE, OWN_COLUMNS, Collection, dataset_of
 from kunstkammer.data.readers.labelled import (
@@ -149,7 +150,7 @@ def _names(images: pa.ChunkedArray | pa.StructArray, arrow: pa.Table, image: str
     written = arrow.column(column).to_pylist() if column else [None] * len(arrow)
     chunks = images.chunks if isinstance(images, pa.ChunkedArray) else [images]
     paths = [path for chunk in chunks for path in chunk.field("path").to_pylist()]
-    heads = [None if b is None else b.as_py()[:SNIFFED_BYTES] for chunk in chunks for b in chunk.field("bytes")]
+    heads = [head for chunk in chunks for head in pc.binary_slice(chunk.field("bytes"), 0, SNIFFED_BYTES).to_pylist()]
     prefix = f"{split}/" if split else ""
     names = []
     for i, (own, path, head) in enumerate(zip(written, paths, heads, strict=True)):

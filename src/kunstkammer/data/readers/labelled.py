@@ -1,4 +1,4 @@
-"""Turn the rows of a table into pictures with labels: which column is the file, which the label, what separates labels."""
+"""From the rows of a table to pictures with labels: which column is the file, which the label, what parts labels."""
 
 from __future__ import annotations
 
@@ -95,8 +95,8 @@ def read_labels(rows: Rows, values: list[Any], column: str | None, wish: Wish) -
         example = next((text for text in texts if "," in text), None)
         if separator is None and example is not None:
             rows.notes.append(
-                f"The labels in '{column}' hold commas, such as '{example}'; they are taken as part of the name. If they "
-                f"separate labels, say label separator ','."
+                f"The labels in '{column}' hold commas, such as '{example}'; they are taken as part of the name. "
+                f"If they separate labels, say label separator ','."
             )
     if separator:
         rows.multi_label = True
@@ -142,7 +142,7 @@ def resolve_files(names: Sequence[str], folder: Path, where: str) -> tuple[list[
 
 
 def _twin_finder() -> Callable[[str], str | None]:
-    """Return a function that finds the file whose path is the same but for its Unicode form; folders are listed once."""
+    """Return a function that finds the file whose path is the same but for its Unicode form."""
     listed: dict[str, dict[str, str]] = {}
 
     def twin(path: str) -> str | None:

@@ -15,8 +15,8 @@ def read_pictures(paths: list[Path], name: str = "pictures") -> Collection:
     """Return an unlabelled collection of the pictures at `paths`; folders are searched to the bottom, each file once.
 
     A file that is named counts as a picture whatever its suffix. Names are relative to the deepest folder that holds
-    all paths; for one folder that is the folder itself. Raises `DataError` for a path with nothing at it, and when there
-    is no picture.
+    all paths; for one folder that is the folder itself. Raises `DataError` for a path with nothing at it, and when
+    there is no picture.
     """
     if not paths:
         raise DataError("No picture is named; name files or folders.")

@@ -1,7 +1,8 @@
-"""What a reader finds, before it becomes a `Collection`, and the few words on labels and splits that all readers share."""
+"""What a reader finds, before it becomes a `Collection`, and what all readers share on labels and splits."""
 
 from __future__ import annotations
 
+import math
 import unicodedata
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -86,7 +87,7 @@ def label_text(value: Any) -> str:
     >>> label_text(3.0), label_text(None), label_text(float("nan"))
     ('3', '', '')
     """
-    if value is None or (isinstance(value, float) and value != value):
+    if value is None or (isinstance(value, float) and math.isnan(value)):
         return ""
     if isinstance(value, float) and value.is_integer():
         value = int(value)
@@ -94,7 +95,7 @@ def label_text(value: Any) -> str:
 
 
 def split_text(value: Any, where: str) -> str:
-    """Return "train", "validation", "test" or "" for what a `split` column holds. Raises `DataError` for other words."""
+    """Return "train", "validation", "test" or "" for the cell of a `split` column; `DataError` for other words."""
     text = label_text(value)
     if not text:
         return ""

@@ -1,4 +1,4 @@
-"""A collection that Kunstkammer saved: `collection.parquet` (the table) and `collection.json` (what belongs to the whole)."""
+"""A collection that Kunstkammer saved: `collection.parquet`, the table, and `collection.json`, the other facts."""
 
 from __future__ import annotations
 

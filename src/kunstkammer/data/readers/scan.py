@@ -1,4 +1,4 @@
-"""Walk a folder once: which files are pictures, which are not, which folders there are. Sorted, and safe against loops."""
+"""Walk a folder once: which files are pictures, which are not, which folders there are. Sorted; safe against loops."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class Found:
 
 
 def is_noise(name: str) -> bool:
-    """Whether a name is hidden or one that an operating system leaves behind; such things are passed over in silence."""
+    """Whether a name is hidden or one that an operating system leaves behind; these are passed over in silence."""
     return name.startswith(".") or name.lower() in _NOISE
 
 
@@ -98,6 +98,8 @@ def require_folder(path: Path) -> None:
     parent = path.absolute().parent
     while not parent.is_dir():
         path, parent = Path(parent), parent.parent
-    siblings = [name for name in os.listdir(parent) if not is_noise(name)] if os.access(parent, os.R_OK) else []
+    siblings = (
+        [entry.name for entry in parent.iterdir() if not is_noise(entry.name)] if os.access(parent, os.R_OK) else []
+    )
     beside = guess(path.name, siblings)
     raise DataError(f"There is nothing at {_printable(str(path))}.{beside} Name a folder or a table of pictures.")
