@@ -27,7 +27,7 @@ HOMES: dict[str, tuple[str, ...]] = {
     "losses": ("kunstkammer.training.losses",),
     "recipes": ("kunstkammer.training.recipe",),
     "metrics": ("kunstkammer.evaluation.metrics",),
-    "explainers": ("kunstkammer.explanation",),
+    "explainers": ("kunstkammer.explanation.gradient", "kunstkammer.explanation.grad_cam"),
 }
 
 SINGULAR = {

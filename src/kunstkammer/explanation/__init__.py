@@ -1,1 +1,30 @@
-"""Why it decided so: one file per family of methods, one interface."""
+"""Why it decided so: one file per family of methods, one interface.
+
+- `task`: what a method is given, and how it is held: `Task`, `borrowed`
+- `target`: which class is explained
+- `interface`: `explain`, which checks everything and calls the method
+- `layers`: where a network still knows where things are: `find_layer`
+- `grad_cam`, `gradient`: the methods, each one function with `@register("explainers", name, summary)`
+- `figure`: from maps to pictures that people understand
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from kunstkammer.explanation.interface import explain
+    from kunstkammer.explanation.layers import find_layer
+
+__all__ = ["explain", "find_layer"]
+
+_HOMES = {"explain": "interface", "find_layer": "layers"}
+
+
+def __getattr__(name: str) -> Any:
+    # Loaded on first use, so that importing the room does not load torch.
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    import importlib
+
+    return getattr(importlib.import_module(f"{__name__}.{_HOMES[name]}"), name)

@@ -1,0 +1,115 @@
+"""What a method of explanation is given: the model on loan, the pictures, and the class in question."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Iterator
+from typing import Any, TypeVar
+
+import torch
+from torch import Tensor, nn
+
+from kunstkammer.errors import ModelError
+
+T = TypeVar("T")
+
+
+@contextlib.contextmanager
+def borrowed(model: nn.Module) -> Iterator[nn.Module]:
+    """Lend a model for explaining: evaluation mode, no parameter asks for a gradient, gradients on, autocast off.
+
+    Afterwards, also after an exception, every module's training flag and every parameter's `requires_grad` are what
+    they were. Flags are set one by one, not by `eval()`, which subclasses override with effects of their own.
+    """
+    modules = [(module, module.training) for module in model.modules()]
+    parameters = [(parameter, parameter.requires_grad) for parameter in model.parameters()]
+    device = parameters[0][0].device.type if parameters else "cpu"
+    try:
+        for module, _ in modules:
+            module.training = False
+        for parameter, _ in parameters:
+            parameter.requires_grad_(False)
+        with torch.inference_mode(False), torch.enable_grad(), torch.autocast(device, enabled=False):
+            yield model
+    finally:
+        for module, training in modules:
+            module.training = training
+        for parameter, wanted in parameters:
+            parameter.requires_grad_(wanted)
+
+
+def logits_of(model: nn.Module, pixels: Tensor) -> Tensor:
+    """Return the logits (N, K) that a model gives for pixels (N, C, H, W).
+
+    The model may return the logits themselves or a `transformers` output that holds them. Raises `ModelError` for
+    anything else.
+    """
+    by_name = getattr(model, "main_input_name", None) == "pixel_values"
+    output = model(pixel_values=pixels) if by_name else model(pixels)
+    logits = output if isinstance(output, Tensor) else getattr(output, "logits", None)
+    if not isinstance(logits, Tensor):
+        raise ModelError(
+            f"{type(model).__name__} returns {type(output).__name__}, not logits: only classifiers can be explained "
+            "(a tensor (N, K), or an output with .logits)."
+        )
+    if logits.ndim != 2 or logits.shape[0] != pixels.shape[0]:
+        raise ModelError(
+            f"{type(model).__name__} returns logits of shape {tuple(logits.shape)} for {pixels.shape[0]} pictures; "
+            "one row a picture and one column a class are needed."
+        )
+    return logits
+
+
+class Task:
+    """One batch to explain: what every method of explanation takes as its first argument.
+
+    Attributes:
+        model: the model, borrowed: in evaluation mode, its parameters ask for no gradient.
+        pixels: (N, C, H, W), the model's input in the model's own type and on its device; asks for no gradient.
+    """
+
+    def __init__(
+        self, model: nn.Module, pixels: Tensor, target: Tensor | None, memo: dict[str, Any] | None = None
+    ) -> None:
+        self.model = model
+        self.pixels = pixels
+        self._target = target
+        self._memo = {} if memo is None else memo
+
+    @property
+    def target(self) -> Tensor:
+        """The class in question for each picture, int64 (N,): as asked for, or the predicted one."""
+        if self._target is None:
+            with torch.no_grad():
+                self._target = logits_of(self.model, self.pixels).argmax(dim=1)
+        return self._target
+
+    def score(self, pixels: Tensor) -> Tensor:
+        """Return the logit of the class in question for each picture, (M,), with its graph.
+
+        `pixels` is (M, C, H, W) where M is N, or R times N: the batch in R versions, one version after the other. The
+        class is that of the pictures themselves, also where `pixels` are changed versions of them.
+        """
+        logits = logits_of(self.model, pixels)
+        # Where nothing was changed, this pass also says which class is predicted: no second one is needed.
+        if self._target is None and torch.equal(pixels, self.pixels):
+            self._target = logits.detach().argmax(dim=1)
+        target = self.target
+        _check_range(target, logits.shape[1])
+        versions = pixels.shape[0] // self.pixels.shape[0]
+        return logits.gather(1, target.repeat(versions).unsqueeze(1)).squeeze(1)
+
+    def once(self, key: str, make: Callable[[], T]) -> T:
+        """Return what `make()` gives, made once for all batches of one call of `explain`."""
+        if key not in self._memo:
+            self._memo[key] = make()
+        value: T = self._memo[key]
+        return value
+
+
+def _check_range(target: Tensor, classes: int) -> None:
+    wrong = target[(target < 0) | (target >= classes)]
+    if len(wrong):
+        raise ModelError(
+            f"There is no class {int(wrong[0])}: the model has {classes}, numbered 0 to {classes - 1}; name one of them."
+        )
