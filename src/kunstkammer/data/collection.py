@@ -92,11 +92,7 @@ class Collection:
     @cached_property
     def paths(self) -> list[str | None]:
         """The path of each picture that is a file; None where the table holds its bytes."""
-        images = self._arrow(["image"]).column("image")
-        chunks = [
-            (chunk.field("path").to_pylist(), chunk.field("bytes").is_valid().to_pylist()) for chunk in images.chunks
-        ]
-        return [None if inside else path for paths, inner in chunks for path, inside in zip(paths, inner, strict=True)]
+        return [path for chunk in self._arrow(["image"]).column("image").chunks for path in _paths_of(chunk)]
 
     def source(self, i: int) -> Path | bytes:
         """Return what `read_picture` takes for picture `i`: the path of its file, or its encoded bytes.
@@ -106,7 +102,8 @@ class Collection:
         path = self.paths[i]
         if path is not None:
             return Path(path)
-        held: bytes | None = self.table.with_format(None)[range(len(self))[i]]["image"]["bytes"]
+        cell = self.table.with_format(None)[range(len(self))[i]]["image"]
+        held: bytes | None = cell and cell["bytes"]
         if held is None:
             raise PictureError(self.files[i], "neither a path nor bytes in the table")
         return held
@@ -257,6 +254,13 @@ def make_collection(
     label_names = facts.pop("label_names", None) or tuple(sorted({label for own in tidy for label in own}))
     table = dataset_of(pa.table(arrays), features)
     return Collection(table=table, name=name, multi_label=multi_label, label_names=tuple(label_names), **facts)
+
+
+def _paths_of(images: pa.StructArray) -> list[str | None]:
+    # flatten(), for the parts of a row that is null are not null themselves
+    held, paths = images.cast(IMAGE_TYPE).flatten()
+    inside = held.is_valid().to_pylist()
+    return [None if own else path or None for path, own in zip(paths.to_pylist(), inside, strict=True)]
 
 
 def _array(name: str, values: list[Any]) -> pa.Array:

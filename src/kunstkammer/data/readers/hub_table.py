@@ -149,8 +149,9 @@ def _names(images: pa.ChunkedArray | pa.StructArray, arrow: pa.Table, image: str
     column = find_column([c for c in arrow.column_names if c != image], FILE_COLUMNS[:4])
     written = arrow.column(column).to_pylist() if column else [None] * len(arrow)
     chunks = images.chunks if isinstance(images, pa.ChunkedArray) else [images]
-    paths = [path for chunk in chunks for path in chunk.field("path").to_pylist()]
-    heads = [head for chunk in chunks for head in pc.binary_slice(chunk.field("bytes"), 0, SNIFFED_BYTES).to_pylist()]
+    parts = [chunk.cast(IMAGE_TYPE).flatten() for chunk in chunks]
+    paths = [path for _, own in parts for path in own.to_pylist()]
+    heads = [head for held, _ in parts for head in pc.binary_slice(held, 0, SNIFFED_BYTES).to_pylist()]
     prefix = f"{split}/" if split else ""
     names = []
     for i, (own, path, head) in enumerate(zip(written, paths, heads, strict=True)):

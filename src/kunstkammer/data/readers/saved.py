@@ -11,7 +11,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from kunstkammer.data.collection import Collection, dataset_of
+from kunstkammer.data.collection import IMAGE_TYPE, Collection, dataset_of
 from kunstkammer.errors import DataError
 from kunstkammer.files import atomic_file, write_json
 
@@ -119,8 +119,9 @@ def _absolute(column: pa.ChunkedArray, folder: Path) -> pa.ChunkedArray:
     base = folder.absolute()
     chunks = []
     for chunk in column.chunks:
-        held, paths = chunk.field("bytes"), chunk.field("path").to_pylist()
+        held, paths = chunk.cast(IMAGE_TYPE).flatten()
         inside = held.is_valid().to_pylist()
-        full = [p if p is None or own else (base / p).as_posix() for p, own in zip(paths, inside, strict=True)]
+        both = zip(paths.to_pylist(), inside, strict=True)
+        full = [path if path is None or own else (base / path).as_posix() for path, own in both]
         chunks.append(pa.StructArray.from_arrays([held, pa.array(full, pa.string())], ["bytes", "path"]))
     return pa.chunked_array(chunks, column.type)
