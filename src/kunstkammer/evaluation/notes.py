@@ -25,7 +25,7 @@ class Note:
     translations that begin with "note.".
 
     >>> Note("unlabelled", count=3).text
-    '3 pictures have no label that the model knows; they are not part of the figures.'
+    'Pictures without a label that the model knows: 3; they are not part of the figures.'
     """
 
     def __init__(self, key: str, **values: Any) -> None:

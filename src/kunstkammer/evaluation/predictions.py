@@ -14,6 +14,8 @@ import numpy as np
 import torch
 
 from kunstkammer.errors import DataError, PictureError
+from kunstkammer.pictures.read import read_picture
+from kunstkammer.pictures.scale import fit_picture
 from kunstkammer.progress import progress
 
 if TYPE_CHECKING:
@@ -78,8 +80,7 @@ class Predictions:
         """Return bool (N,): whether the truth of a picture is known."""
         if self.targets is None:
             return np.zeros(len(self), dtype=bool)
-        known: np.ndarray = np.reshape(self.targets >= 0, (len(self), -1)).all(axis=1)
-        return known
+        return np.asarray(np.reshape(self.targets >= 0, (len(self), -1)).all(axis=1))
 
     def predicted(self, index: int) -> tuple[str, ...]:
         """Return the labels predicted for one picture: the most probable one, or all above 0.5 with many labels."""
@@ -223,8 +224,6 @@ def _decoded(
 
     Three batches are under way at any time: while the model is busy with one, the threads have two to work on.
     """
-    from kunstkammer.data.plates import make_plate
-
     files = collection.files
     waiting: deque[tuple[int, Future[np.ndarray]]] = deque()
     indices: list[int] = []
@@ -234,7 +233,7 @@ def _decoded(
     try:
         while True:
             for i in coming:
-                waiting.append((i, pool.submit(make_plate, collection.source(i), settings, name=files[i])))
+                waiting.append((i, pool.submit(_plate, collection.source(i), settings, files[i])))
                 if len(waiting) >= 3 * batch_size:
                     break
             if not waiting:
@@ -252,6 +251,14 @@ def _decoded(
             yield indices, torch.from_numpy(np.stack(plates))
     finally:
         pool.shutdown(wait=True, cancel_futures=True)
+
+
+def _plate(source: Path | bytes, settings: PlateSettings, name: str) -> np.ndarray:
+    """Return uint8 (C, H, W): the plate that `make_plates` would keep, bit for bit."""
+    look = settings.look()
+    image = read_picture(source, grey=look.grey, at_least=look.at_least, name=name)
+    pixels = np.asarray(fit_picture(image, (settings.height, settings.width), settings.fit))
+    return pixels[None] if pixels.ndim == 2 else pixels.transpose(2, 0, 1)
 
 
 class _silent:  # noqa: N801 - a context manager used like the function `progress`
