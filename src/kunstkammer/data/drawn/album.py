@@ -138,7 +138,7 @@ def _drawn(
     # loky starts fresh processes that do not run the caller's script again, so no `if __name__ == "__main__"` is needed
     from joblib import Parallel, delayed
 
-    parallel = Parallel(n_jobs=workers, backend="loky", return_as="generator", max_nbytes=None, pre_dispatch="all")
+    parallel = Parallel(n_jobs=workers, backend="loky", return_as="generator", max_nbytes=None, idle_worker_timeout=10)
     yield from parallel(delayed(_draw_chunk)(draw, chunk, folder, options) for chunk in chunks)
 
 
@@ -170,7 +170,8 @@ def _csv(rows: Sequence[dict[str, Any]]) -> str:
 def _coco(rows: Sequence[dict[str, Any]], objects: Sequence[tuple[tuple[int, int], list[Any]]]) -> dict[str, Any]:
     """Return the boxes as COCO: `bbox` is [x, y, width, height] in pixels, numbers start at 1."""
     names = sorted({name for _, found in objects for name, _ in found})
-    images, annotations = [], []
+    images: list[dict[str, Any]] = []
+    annotations: list[dict[str, Any]] = []
     for i, (row, ((width, height), found)) in enumerate(zip(rows, objects, strict=True), start=1):
         images.append({"id": i, "file_name": row["file_name"], "width": width, "height": height})
         for name, (x0, y0, x1, y1) in found:

@@ -3,23 +3,15 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
-from kunstkammer.data.drawn.canvas import Box, Canvas, Point, ellipse
-from kunstkammer.data.drawn.letters import (
-    BANGS,
-    ECHOES,
-    columns_of,
-    row_step,
-    rows_of,
-    speech,
-    write_column,
-    write_letter,
-    write_row,
-)  # fmt: skip
+from kunstkammer.data.drawn.canvas import WHITE, Box, Canvas, Point, ellipse
+from kunstkammer.data.drawn.letters import BANGS, ECHOES, Type, columns_of, rows_of, speech
 from kunstkammer.data.drawn.palette import Palette
 from kunstkammer.data.drawn.style import Manner
 
-COLUMN_STEP = 1.22
+COLUMN_STEP = 1.32
+ROW_STEP = 1.5
 
 
 def balloon(
@@ -28,136 +20,135 @@ def balloon(
     """Draw a balloon in the upper part of a panel and return its box.
 
     Args:
+        canvas: the panel.
         manner: rows in a wide balloon, columns in a tall one, or neither: a round balloon with a mark.
         size: height of a letter in pixels.
         room: area of the balloon in square pixels, about; both kinds get the same.
-        speaker: where its tail points.
+        speaker: where its tail points; None for a voice from nowhere.
         side: -1 for the left upper corner, 1 for the right one.
         loud: a burst of spikes instead of an oval.
     """
-    rx, ry, text = _measure(canvas, manner, size, room)
-    rx, ry = min(rx, canvas.width * 0.48), min(ry, canvas.height * 0.46)
-    x = canvas.width / 2 + side * (canvas.width / 2 - rx - 2)
-    y = ry + 2
-    outline = _burst(canvas, x, y, rx, ry) if loud else _oval(x, y, rx, ry, manner)
-    if speaker is not None:
-        _tail(canvas, x, y, rx, ry, speaker)
-    canvas.shape(outline, (255, 255, 255))
-    if speaker is not None:
-        _tail(canvas, x, y, rx, ry, speaker, outline=False)
-    _write(canvas, manner, text, x, y, size)
+    letter = Type(size, max(0.7, size * 0.13), canvas.ink)
+    text = _words(canvas, manner, letter, room)
+    rx, ry = _radii(canvas, manner, letter, text, room)
+    middle = (canvas.width / 2 + side * (canvas.width / 2 - rx - 3), ry + 3)
+    outline = _burst(canvas, middle, rx, ry) if loud else _oval(middle, rx, ry, manner)
+    tail = [] if speaker is None else _tail(middle, rx, ry, speaker)
+    if tail:
+        canvas.shape(tail, WHITE)
+    canvas.shape(outline, WHITE)
+    if tail:  # open the outline where the tail leaves the balloon
+        canvas.fill([_between(p, middle, 0.12) for p in tail], WHITE)
+    _write(canvas, manner, letter, text, middle)
+    x, y = middle
     return x - rx, y - ry, x + rx, y + ry
 
 
-def _measure(canvas: Canvas, manner: Manner, size: float, room: float) -> tuple[float, float, list[str]]:
-    """Return half width, half height and lines so that the oval covers about `room`."""
-    rng = canvas.rng
+def _words(canvas: Canvas, manner: Manner, letter: Type, room: float) -> list[str]:
+    """Return lines that fill about half of the room and fit the panel."""
+    rng, size = canvas.rng, letter.height
     letters = max(4, int(room * 0.5 / (size * size * 1.3)))
     if manner == "comic":
-        wide = max(6, round(math.sqrt(letters * 3.2)))
-        wide = min(wide, int(canvas.width * 0.8 / row_step(size)))
-        text = rows_of(speech(rng, letters + 3), wide)
-        block_wide, block_tall = max(map(len, text)) * row_step(size), len(text) * size * 1.5
-    elif manner == "manga":
-        tall = max(3, min(round(math.sqrt(letters * 2.6)), int(canvas.height * 0.36 / (size * 1.14))))
-        text = columns_of(rng, max(3, letters - rng.randrange(3)), tall)[:4]
-        block_wide, block_tall = len(text) * size * COLUMN_STEP, max(map(len, text)) * size * 1.14
-    else:
-        text = [rng.choice(("!", "?", "...", "!?"))]
-        side = math.sqrt(room / math.pi)
-        return side * rng.uniform(0.9, 1.1), side * rng.uniform(0.9, 1.1), text
-    return block_wide * 0.62 + size * 0.6, block_tall * 0.62 + size * 0.6, text
-
-
-def _write(canvas: Canvas, manner: Manner, text: list[str], x: float, y: float, size: float) -> None:
-    pen = max(0.7, size * 0.13)
+        wide = max(6, min(round(math.sqrt(letters * 4.0)), int(canvas.width * 0.72 / letter.step)))
+        return rows_of(speech(rng, letters + 3), wide)
     if manner == "manga":
-        right = x + (len(text) * COLUMN_STEP * size) / 2 - size * (COLUMN_STEP + 1) / 2 + 0.05 * size
-        tall = max(map(len, text)) * size * 1.14
-        for i, column in enumerate(text):
-            write_column(canvas, column, right - i * size * COLUMN_STEP, y - tall / 2, size, pen=pen)
-    elif manner == "comic":
-        top = y - len(text) * size * 0.75 + size * 0.25
-        for i, row in enumerate(text):
-            write_row(canvas, row, x - len(row) * row_step(size) / 2, top + i * size * 1.5, size, pen=pen)
+        most = max(3, int(canvas.height * 0.46 / letter.leading))
+        tall = max(3, min(round(math.sqrt(letters * 3.2)), most))
+        columns = max(1, min(round(letters * 0.9 / tall), 3, int(canvas.width * 0.3 / (size * COLUMN_STEP))))
+        return columns_of(rng, columns * tall - rng.randrange(min(3, tall - 1)), tall)
+    return [rng.choice(("!", "?", "...", "!?"))]
+
+
+def _radii(canvas: Canvas, manner: Manner, letter: Type, text: Sequence[str], room: float) -> tuple[float, float]:
+    """Return half width and half height of the oval around the lines."""
+    size, longest = letter.height, max(map(len, text))
+    if manner == "comic":
+        rx, ry = longest * letter.step * 0.6 + size * 0.7, len(text) * size * ROW_STEP * 0.62 + size * 0.5
+    elif manner == "manga":
+        rx, ry = len(text) * size * COLUMN_STEP * 0.6 + size * 0.7, longest * letter.leading * 0.58 + size * 0.7
     else:
-        big = size * 1.7
-        write_row(canvas, text[0], x - len(text[0]) * row_step(big) / 2, y - big / 2, big, pen=pen * 1.7)
+        rx = ry = math.sqrt(room / math.pi) * canvas.rng.uniform(0.85, 1.0)
+    return min(rx, canvas.width * 0.48), min(ry, canvas.height * 0.46)
 
 
-def _oval(x: float, y: float, rx: float, ry: float, manner: Manner) -> list[Point]:
-    """An oval; that of rows is squarer."""
-    power = 0.78 if manner == "comic" else 0.9
-    points = []
-    for px, py in ellipse(0, 0, 1, 1, n=36):
-        points.append((x + math.copysign(abs(px) ** power, px) * rx, y + math.copysign(abs(py) ** power, py) * ry))
-    return points
+def _write(canvas: Canvas, manner: Manner, letter: Type, text: Sequence[str], middle: Point) -> None:
+    x, y = middle
+    if manner == "manga":
+        step = letter.height * COLUMN_STEP
+        right = x + (len(text) - 1) * step / 2 - letter.height * 0.45
+        top = y - max(map(len, text)) * letter.leading / 2
+        for i, column in enumerate(text):
+            letter.column(canvas, column, right - i * step, top)
+    elif manner == "comic":
+        step = letter.height * ROW_STEP
+        for i, row in enumerate(text):
+            level = y - letter.height / 2 + (i - (len(text) - 1) / 2) * step
+            letter.row(canvas, row, x - len(row) * letter.step / 2, level)
+    else:
+        big = Type(letter.height * 1.7, letter.pen * 1.9, letter.colour)
+        big.row(canvas, text[0], x - len(text[0]) * big.step / 2, y - big.height / 2)
 
 
-def _burst(canvas: Canvas, x: float, y: float, rx: float, ry: float) -> list[Point]:
+def _oval(middle: Point, rx: float, ry: float, manner: Manner) -> list[Point]:
+    """An oval; the one around rows is squarer."""
+    power = 0.78 if manner == "comic" else 0.88
+
+    def bulged(value: float) -> float:
+        return math.copysign(abs(value) ** power, value)
+
+    return [(middle[0] + bulged(px) * rx, middle[1] + bulged(py) * ry) for px, py in ellipse(0, 0, 1, 1, n=36)]
+
+
+def _burst(canvas: Canvas, middle: Point, rx: float, ry: float) -> list[Point]:
     points = []
     for i in range(30):
-        angle, out = 2 * math.pi * i / 30, canvas.rng.uniform(1.08, 1.22) if i % 2 else 0.96
-        points.append((x + math.cos(angle) * rx * out, y + math.sin(angle) * ry * out))
+        angle, out = 2 * math.pi * i / 30, canvas.rng.uniform(1.1, 1.26) if i % 2 else 0.98
+        points.append((middle[0] + math.cos(angle) * rx * out, middle[1] + math.sin(angle) * ry * out))
     return points
 
 
-def _tail(canvas: Canvas, x: float, y: float, rx: float, ry: float, speaker: Point, *, outline: bool = True) -> None:
+def _tail(middle: Point, rx: float, ry: float, speaker: Point) -> list[Point]:
+    """A triangle from inside the oval toward the speaker, at most a dozen pixels long."""
+    x, y = middle
     angle = math.atan2((speaker[1] - y) / ry, (speaker[0] - x) / rx)
-    tip = (x + 1.42 * rx * math.cos(angle), y + min(1.42 * ry, ry + 11) * math.sin(angle))
-    inner = 0.8 if outline else 0.72
-    feet = [
-        (x + inner * rx * math.cos(angle + turn), y + inner * ry * math.sin(angle + turn)) for turn in (-0.28, 0.28)
-    ]
-    if outline:
-        canvas.shape([feet[0], tip, feet[1]], (255, 255, 255))
-    else:
-        canvas.fill([feet[0], (tip[0] * 0.85 + x * 0.15, tip[1] * 0.85 + y * 0.15), feet[1]], (255, 255, 255))
+    dx, dy = math.cos(angle) * rx, math.sin(angle) * ry
+    reach = 1 + 12 / max(12.0, math.hypot(dx, dy))
+    feet = [(x + 0.85 * rx * math.cos(angle + t), y + 0.85 * ry * math.sin(angle + t)) for t in (-0.25, 0.25)]
+    return [feet[0], (x + reach * dx, y + reach * dy), feet[1]]
 
 
-def caption(canvas: Canvas, manner: Manner, palette: Palette, *, size: float) -> Box:
-    """Draw a box with the storyteller's words in an upper corner and return its box."""
-    rng, pen = canvas.rng, max(0.7, size * 0.13)
-    if manner == "manga":
-        text = columns_of(rng, rng.randrange(4, 7), 6)
-        wide, tall = len(text) * size * COLUMN_STEP + size * 0.6, max(map(len, text)) * size * 1.14 + size * 0.6
-        x0, y0 = canvas.width - wide - 2, 2.0
-        write = lambda: write_column(canvas, text[0], x0 + size * 0.4, y0 + size * 0.4, size, pen=pen)  # noqa: E731
-    else:
-        text = rows_of(speech(rng, 16), int(canvas.width * 0.75 / row_step(size)))
-        wide, tall = max(map(len, text)) * row_step(size) + size, len(text) * size * 1.5 + size * 0.4
-        x0, y0 = 2.0, 2.0
+def _between(a: Point, b: Point, share: float) -> Point:
+    return a[0] + (b[0] - a[0]) * share, a[1] + (b[1] - a[1]) * share
 
-        def write() -> None:
-            for i, row in enumerate(text):
-                write_row(canvas, row, x0 + size * 0.5, y0 + size * (0.45 + 1.5 * i), size, pen=pen)
 
-    canvas.shape([(x0, y0), (x0 + wide, y0), (x0 + wide, y0 + tall), (x0, y0 + tall)], palette.paper)
-    write()
-    return x0, y0, x0 + wide, y0 + tall
+def caption(canvas: Canvas, palette: Palette, *, size: float) -> Box:
+    """Draw a box with the storyteller's words, in rows, in any corner and return its box."""
+    letter = Type(size, max(0.7, size * 0.13), canvas.ink)
+    text = rows_of(speech(canvas.rng, 18), max(4, int(canvas.width * 0.8 / letter.step)))
+    wide, tall = max(map(len, text)) * letter.step + size * 0.9, len(text) * size * ROW_STEP + size * 0.5
+    x = canvas.rng.choice((2.0, max(2.0, canvas.width - wide - 2)))
+    y = canvas.rng.choice((2.0, 2.0, max(2.0, canvas.height - tall - 2)))
+    canvas.shape([(x, y), (x + wide, y), (x + wide, y + tall), (x, y + tall)], palette.paper)
+    for i, row in enumerate(text):
+        letter.row(canvas, row, x + size * 0.5, y + size * (0.5 + ROW_STEP * i))
+    return x, y, x + wide, y + tall
 
 
 def sound(canvas: Canvas, manner: Manner, palette: Palette, *, tall: float) -> None:
-    """Draw a big sound word over the lower part of the panel: bold capitals in a rising row, or katakana falling."""
-    rng = canvas.rng
-    colour = rng.choice(((255, 255, 255), canvas.ink, palette.clothes[0]))
+    """Draw a big sound word: bold capitals that rise along its foot or top, or katakana down one side."""
+    rng, w, h = canvas.rng, canvas.width, canvas.height
+    colour = rng.choice((WHITE, WHITE, palette.clothes[0]))
     if manner == "comic":
         word = rng.choice(BANGS)
-        tall = min(tall, canvas.width * 0.8 / (len(word) * row_step(1)))
-        x, y = canvas.width * 0.5 - len(word) * row_step(tall) / 2, canvas.height * 0.94 - tall * 1.3
-        rise, step, down = -0.14, row_step(tall), 0.0
+        tall = min(tall, w * 0.8 / (len(word) * 0.86))
+        level = h * 0.96 - tall * 1.1 if rng.random() < 0.7 else tall * 0.12 * len(word)
+        x, y, dx, dy = w / 2 - len(word) * tall * 0.43, level, tall * 0.86, -0.1 * tall
     else:
         word = rng.choice(ECHOES)
-        tall = min(tall, canvas.height * 0.8 / len(word))
-        x = tall * 0.3 if rng.random() < 0.5 else canvas.width - tall * 1.3
-        y = canvas.height * 0.94 - len(word) * tall * 1.05
-        rise, step, down = 0.0, 0.0, tall * 1.05
-    for pen, ink in ((0.44 * tall, canvas.ink), (0.25 * tall, _against(canvas, colour))):
-        for i, letter in enumerate(word):
-            write_letter(
-                canvas, letter, x + i * step, y + i * (down + rise * tall), tall * 0.62, tall * 0.85, pen, ink, 0.12
-            )
-
-
-def _against(canvas: Canvas, colour: tuple[int, int, int]) -> tuple[int, int, int]:
-    return (255, 255, 255) if colour == canvas.ink else colour
+        tall = min(tall * 1.15, h * 0.86 / (len(word) * 1.16))
+        side = tall * 0.35 if rng.random() < 0.5 else w - tall * 1.3
+        x, y, dx, dy = side, h * 0.94 - len(word) * tall * 1.16, 0.0, tall * 1.16
+    for pen, ink in ((0.36 * tall, canvas.ink), (0.17 * tall, colour)):
+        letter = Type(tall, pen, ink, lean=0.12)
+        for i, sign in enumerate(word):
+            letter.letter(canvas, sign, x + i * dx, y + i * dy)

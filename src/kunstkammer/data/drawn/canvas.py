@@ -21,6 +21,8 @@ Point = tuple[float, float]
 Colour = tuple[int, int, int]
 Box = tuple[float, float, float, float]
 
+WHITE: Colour = (255, 255, 255)
+
 
 @dataclass(frozen=True)
 class Hand:

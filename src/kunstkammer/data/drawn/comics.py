@@ -18,16 +18,17 @@ from PIL import Image
 
 from kunstkammer.data.drawn.album import Drawing, Order, draw_album, plan
 from kunstkammer.data.drawn.canvas import Box, Canvas, Hand, bounds
-from kunstkammer.data.drawn.figures import make_look
+from kunstkammer.data.drawn.heads import make_look
+from kunstkammer.data.drawn.layout import LAYOUTS, divide
 from kunstkammer.data.drawn.palette import COLOURINGS, PALETTES, make_palette
-from kunstkammer.data.drawn.panels import LAYOUTS, SUBJECTS, Found, Page, divide, draw_panel
+from kunstkammer.data.drawn.panels import SUBJECTS, Found, Page, draw_panel
 from kunstkammer.data.drawn.scan import Scan, draw_scan, scanned
 from kunstkammer.data.drawn.style import BANDS, CUES, KINDS, Artist, artists, manners
 from kunstkammer.data.drawn.tones import Tones
 from kunstkammer.errors import DataError
 from kunstkammer.registry import register
 
-SIZE = (380, 270)
+SIZE = (344, 260)
 """Height and width of a page in pixels; pages differ by about a tenth from it."""
 
 _TONES = {"comic": "hatch", "manga": "dots", "neither": "tint"}
@@ -35,7 +36,7 @@ _TONES = {"comic": "hatch", "manga": "dots", "neither": "tint"}
 
 @dataclass(frozen=True)
 class Script:
-    """What a page tells and on what sheet, before anybody has drawn it; the same for both kinds."""
+    """What a page tells and on what sheet, before anybody has drawn it; the same for both kinds. Lengths in pixels."""
 
     width: int
     height: int
@@ -44,7 +45,7 @@ class Script:
     shots: tuple[str, ...]
     colouring: str
     palette: str
-    margin: float
+    margins: tuple[float, float, float, float]  # left, top, right, foot
     gutter: float
 
 
@@ -57,9 +58,10 @@ def make_script(rng: random.Random, size: tuple[int, int]) -> Script:
     shots = [rng.choice(("portrait", "pair")), rng.choice(("action", "portrait"))]
     shots += rng.choices(("figure", "place", "vehicle", "pair", "portrait"), k=number - len(shots))
     rng.shuffle(shots)
+    left, top, right, foot = (rng.uniform(0.015, 0.08) * width for _ in range(4))
     return Script(
         width, height, rng.choice(SUBJECTS), layout, tuple(shots), rng.choices(COLOURINGS, (0.5, 0.2, 0.3))[0],
-        rng.choice(PALETTES), rng.uniform(0.025, 0.05) * width, rng.uniform(0.014, 0.028) * width,
+        rng.choice(PALETTES), (left, top, right, foot), rng.uniform(0.014, 0.028) * width,
     )  # fmt: skip
 
 
@@ -85,7 +87,7 @@ def _set_up(script: Script, artist: Artist, rng: random.Random) -> Page:
     tones = Tones(
         _TONES[how["tone"]], script.width, script.height, spacing=artist["spacing"], angle=artist["angle"], rng=rng
     )
-    cast = [make_look(rng, palette, how, artist["eye"], artist["jaw"]) for _ in range(3)]  # type: ignore[arg-type]
+    cast = [make_look(rng, palette, how, artist["eye"], artist["jaw"]) for _ in range(3)]
     return Page(artist, how, palette, tones, script.subject, cast, rng)
 
 
@@ -96,9 +98,10 @@ def _draw_sheet(script: Script, page: Page) -> tuple[Image.Image, list[Found]]:
     hand = Hand(page.artist["pen"], taper, page.artist["jitter"])
     palette, rng = page.palette, page.rng
     sheet = Canvas(script.width, script.height, paper=palette.paper, ink=palette.ink, hand=hand, rng=rng)
+    left, top, right, foot = script.margins
     panels = divide(
-        script.layout, script.width, script.height,
-        margin=script.margin, gutter=script.gutter, slanted=page.manners["gutters"] == "manga", rng=rng,
+        script.layout, (left, top, script.width - right, script.height - foot),
+        gutter=script.gutter, slanted=page.manners["gutters"] == "manga", rng=rng,
     )  # fmt: skip
     found = []
     for outline, shot in zip(panels, script.shots, strict=True):
@@ -191,16 +194,17 @@ def _readme(n: int, seed: int, size: tuple[int, int]) -> str:
     bands = "\n".join(f"- {part}: {', '.join(f'{a:g} to {b:g}' for a, b in edges)}" for part, edges in BANDS.items())
     return f"""# Comics and manga, drawn by Kunstkammer
 
-{n} pages, half comics and half manga, about {size[0]} x {size[1]} pixels, drawn by `kunstkammer draw comics` with seed {seed}.
+{n} pages, half comics and half manga, about {size[0]} pixels tall and {size[1]} wide.
+Drawn by `kunstkammer draw comics` with seed {seed}.
 Nobody's pictures were used. Licence: CC0 1.0, do with them what you like.
 
 - `train/`, `validation/`, `test/`: a folder a kind in each.
-- `metadata.csv`: a row a page: its label and split, its artist (`style`), subject, layout and shots, in which manner each
-  mark of style is drawn (`cue_...`), the numbers of its artist (`artist_...`) and of its scan (`scan_...`).
+- `metadata.csv`: a row a page: its label and split, its artist (`style`), subject, layout and shots, in which manner
+  each mark of style is drawn (`cue_...`), the numbers of its artist (`artist_...`) and of its scan (`scan_...`).
 - `objects.coco.json`: boxes of panels, faces, balloons and captions (COCO).
 
-Subjects, layouts, sizes, colours, exposure, paper and scan are the same lots for both kinds. Style differs in nine marks:
-{", ".join(CUES)}. Each is now and then drawn in the manner of the other kind or of neither.
+Subjects, layouts, sizes, colours, exposure, paper and scan are the same lots for both kinds. Style differs in
+{len(CUES)} marks: {", ".join(CUES)}. Each is now and then drawn in the manner of the other kind or of neither.
 
 Every artist draws for one part only. On each range of an artist's numbers (0 its low end, 1 its high end) they lie at
 {bands}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 from kunstkammer.data.drawn.canvas import Canvas, Colour, Point
 
@@ -24,7 +25,8 @@ KATAKANA = {
     "ケ": "20 03|12 62|42 26", "コ": "01 51 56|06 56", "サ": "02 62|20 24|40 43 26", "シ": "11 22|03 14|06 36 62",
     "ス": "01 51 06|34 66", "セ": "03 62 44|20 25 56", "タ": "20 13|21 51 45 16|23 44", "テ": "11 51|03 63|33 16",
     "ト": "20 26|22 54", "ナ": "02 62|30 33 16", "ニ": "11 51|05 65", "ノ": "50 44 06", "ハ": "21 05|41 65",
-    "ヒ": "10 15 56|13 52", "フ": "11 51 44 16", "ヘ": "04 22 65", "ホ": "02 62|30 36|13 05|53 65", "マ": "01 61 34|23 45",
+    "ヒ": "10 15 56|13 52", "フ": "11 51 44 16", "ヘ": "04 22 65", "ホ": "02 62|30 36|13 05|53 65",
+    "マ": "01 61 34|23 45",
     "ミ": "11 42|13 44|15 56", "メ": "50 06|13 46", "ヤ": "03 61 53|20 36", "ヨ": "01 51 56|03 53|06 56",
     "ラ": "11 51|02 62 45 16", "リ": "11 14|51 54 26", "ル": "20 23 06|40 46 63", "レ": "10 16 62",
     "ロ": "11 51 55 15 11", "ワ": "13 11 51 44 16", "ン": "11 22|06 36 62", "ー": "30 36",
@@ -90,48 +92,39 @@ def rows_of(words: Sequence[str], wide: int) -> list[str]:
     return rows
 
 
-def write_letter(
-    canvas: Canvas,
-    letter: str,
-    x: float,
-    y: float,
-    width: float,
-    height: float,
-    pen: float,
-    colour: Colour,
-    lean: float = 0,
-) -> None:
-    """Write one letter into the box whose upper left corner is (x, y); `lean` shifts its top to the right."""
-    for stroke in _STROKES.get(letter, ()):
-        points = [(x + px * width + lean * (1 - py) * height, y + py * height) for px, py in stroke]
-        canvas.line(points, width=pen, colour=colour, taper=0)
+@dataclass(frozen=True)
+class Type:
+    """How letters are written: their height, the width of the pen, the colour, and how far their top leans right."""
 
+    height: float
+    pen: float
+    colour: Colour
+    lean: float = 0.0
 
-def write_row(
-    canvas: Canvas,
-    text: str,
-    x: float,
-    y: float,
-    height: float,
-    *,
-    pen: float,
-    colour: Colour | None = None,
-    lean: float = 0,
-) -> None:
-    """Write a row of capitals with its left end at x and its top at y."""
-    step = row_step(height)
-    for i, letter in enumerate(text):
-        write_letter(canvas, letter, x + i * step, y, step * 0.68, height, pen, colour or canvas.ink, lean)
+    @property
+    def step(self) -> float:
+        """The distance from one capital to the next in a row."""
+        return self.height * 0.86
 
+    @property
+    def leading(self) -> float:
+        """The distance from one katakana to the next in a column."""
+        return self.height * 1.16
 
-def row_step(height: float) -> float:
-    """Return the distance from one capital to the next for letters of this height."""
-    return height * 0.86
+    def letter(self, canvas: Canvas, letter: str, x: float, y: float) -> None:
+        """Write one letter with its upper left corner at (x, y); what is not in the alphabets leaves a gap."""
+        wide = self.height * (0.6 if letter in CAPITALS else 0.9)
+        tall = self.height * (1.0 if letter in CAPITALS else 0.92)
+        for stroke in _STROKES.get(letter, ()):
+            points = [(x + px * wide + self.lean * (1 - py) * tall, y + py * tall) for px, py in stroke]
+            canvas.line(points, width=self.pen, colour=self.colour, taper=0)
 
+    def row(self, canvas: Canvas, text: str, x: float, y: float) -> None:
+        """Write a row of capitals with its left end at x and its top at y."""
+        for i, letter in enumerate(text):
+            self.letter(canvas, letter, x + i * self.step, y)
 
-def write_column(
-    canvas: Canvas, text: str, x: float, y: float, size: float, *, pen: float, colour: Colour | None = None
-) -> None:
-    """Write a column of katakana downward from (x, y), each in a square of `size`."""
-    for i, letter in enumerate(text):
-        write_letter(canvas, letter, x, y + i * size * 1.14, size * 0.9, size * 0.9, pen, colour or canvas.ink)
+    def column(self, canvas: Canvas, text: str, x: float, y: float) -> None:
+        """Write a column of katakana downward from (x, y)."""
+        for i, letter in enumerate(text):
+            self.letter(canvas, letter, x, y + i * self.leading)

@@ -4,12 +4,19 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from typing import NamedTuple
 
-from kunstkammer.data.drawn.canvas import Canvas, Point, blend, ellipse, smooth
+from kunstkammer.data.drawn.canvas import WHITE, Canvas, Point, blend, ellipse, smooth
 from kunstkammer.data.drawn.palette import Palette
 from kunstkammer.data.drawn.tones import Tones
 
-WHITE = (255, 255, 255)
+
+class Scene(NamedTuple):
+    """Where a place is drawn, in which colours, shaded with what."""
+
+    canvas: Canvas
+    palette: Palette
+    tones: Tones
 
 
 def box(x0: float, y0: float, x1: float, y1: float) -> list[Point]:
@@ -17,8 +24,9 @@ def box(x0: float, y0: float, x1: float, y1: float) -> list[Point]:
     return [(x0, y0), (x1, y0), (x1, y1), (x0, y1)]
 
 
-def sky(canvas: Canvas, palette: Palette, tones: Tones, horizon: float) -> None:
+def sky(scene: Scene, horizon: float) -> None:
     """Fill the sky; sometimes a tone at its top, a sun or moon, clouds, birds."""
+    canvas, palette, tones = scene
     rng, w = canvas.rng, canvas.width
     canvas.fill(box(0, 0, w, canvas.height), palette.sky)
     if rng.random() < 0.45:
@@ -30,21 +38,23 @@ def sky(canvas: Canvas, palette: Palette, tones: Tones, horizon: float) -> None:
         r = min(w, horizon) * rng.uniform(0.1, 0.18)
         canvas.shape(ellipse(w * rng.uniform(0.15, 0.85), horizon * 0.35, r, r), palette.paper)
     for _ in range(rng.choice((0, 1, 2))):
-        cloud(canvas, palette, w * rng.uniform(0.1, 0.9), horizon * rng.uniform(0.15, 0.6), w * rng.uniform(0.08, 0.16))
+        cloud(scene, w * rng.uniform(0.1, 0.9), horizon * rng.uniform(0.15, 0.6), w * rng.uniform(0.08, 0.16))
     if rng.random() < 0.4:
         for _ in range(3):
             x, y, s = w * rng.uniform(0.2, 0.8), horizon * rng.uniform(0.1, 0.5), rng.uniform(2, 4)
             canvas.line(smooth([(x - s, y - s * 0.5), (x, y + s * 0.3), (x + s, y - s * 0.5)], steps=3))
 
 
-def cloud(canvas: Canvas, palette: Palette, x: float, y: float, r: float) -> None:
+def cloud(scene: Scene, x: float, y: float, r: float) -> None:
     """Draw a heap of round puffs with a flat foot."""
+    canvas, palette = scene.canvas, scene.palette
     puffs = [(-1.5, 0.3), (-1.3, -0.25), (-0.7, -0.6), (-0.1, -0.75), (0.5, -0.55), (1.1, -0.35), (1.5, 0.3)]
     canvas.shape(smooth([(x + px * r, y + py * r) for px, py in puffs], steps=3), blend(palette.paper, WHITE, 0.5))
 
 
-def tree(canvas: Canvas, palette: Palette, tones: Tones, x: float, foot: float, tall: float) -> None:
+def tree(scene: Scene, x: float, foot: float, tall: float) -> None:
     """Draw a broad tree or a fir."""
+    canvas, palette, tones = scene
     rng = canvas.rng
     canvas.shape(box(x - tall * 0.05, foot - tall * 0.4, x + tall * 0.05, foot), blend(palette.roof, canvas.ink, 0.4))
     if rng.random() < 0.4:
@@ -63,8 +73,9 @@ def tree(canvas: Canvas, palette: Palette, tones: Tones, x: float, foot: float, 
     canvas.shade([p for p in crown if p[0] > x or p[1] > foot - tall * 0.6], tones.middle)
 
 
-def house(canvas: Canvas, palette: Palette, tones: Tones, x: float, foot: float, wide: float) -> None:
+def house(scene: Scene, x: float, foot: float, wide: float) -> None:
     """Draw a house with a pitched roof, a door, windows and a smoking chimney."""
+    canvas, palette, tones = scene
     rng = canvas.rng
     tall = wide * rng.uniform(0.55, 0.8)
     top = foot - tall
@@ -90,21 +101,23 @@ def house(canvas: Canvas, palette: Palette, tones: Tones, x: float, foot: float,
         canvas.line([(x - wide * (0.6 - 0.06 * i), y), (x + wide * (0.6 - 0.06 * i), y)], width=canvas.hand.pen * 0.6)
     canvas.shape(box(x - wide * 0.08, foot - tall * 0.6, x + wide * 0.1, foot), blend(palette.roof, canvas.ink, 0.5))
     for wx in (-0.38, 0.2):
-        window(canvas, palette, x + wide * wx, top + tall * 0.2, wide * 0.2, tall * 0.36)
+        window(scene, x + wide * wx, top + tall * 0.2, wide * 0.2, tall * 0.36)
 
 
-def window(canvas: Canvas, palette: Palette, x: float, y: float, wide: float, tall: float) -> None:
+def window(scene: Scene, x: float, y: float, wide: float, tall: float) -> None:
     """Draw a window with a cross of bars; (x, y) is its upper left corner."""
+    canvas, palette = scene.canvas, scene.palette
     canvas.shape(box(x, y, x + wide, y + tall), blend(palette.water, WHITE, 0.4))
     canvas.line([(x + wide / 2, y), (x + wide / 2, y + tall)], taper=0)
     canvas.line([(x, y + tall / 2), (x + wide, y + tall / 2)], taper=0)
 
 
-def city(canvas: Canvas, palette: Palette, tones: Tones) -> float:
+def city(scene: Scene) -> float:
     """Draw towers along a street; return the height of the ground."""
+    canvas, palette, tones = scene
     rng, w, h = canvas.rng, canvas.width, canvas.height
     ground = h * rng.uniform(0.82, 0.92)
-    sky(canvas, palette, tones, ground * 0.7)
+    sky(scene, ground * 0.7)
     for row, share in ((0, 0.85), (1, 0.6)):
         x = -rng.uniform(0, w * 0.1)
         while x < w:
@@ -132,28 +145,30 @@ def _tower_windows(canvas: Canvas, x: float, top: float, wide: float, ground: fl
         y += step_y
 
 
-def village(canvas: Canvas, palette: Palette, tones: Tones) -> float:
+def village(scene: Scene) -> float:
     """Draw houses among trees; return the height of the ground."""
+    canvas, palette = scene.canvas, scene.palette
     rng, w, h = canvas.rng, canvas.width, canvas.height
     ground = h * rng.uniform(0.74, 0.88)
-    sky(canvas, palette, tones, ground * 0.7)
-    hills(canvas, palette, tones, ground)
+    sky(scene, ground * 0.7)
+    hills(scene, ground)
     canvas.fill(box(0, ground, w, h), palette.ground)
     canvas.line([(0, ground), (w, ground)])
     for i in range(rng.choice((1, 2, 3))):
         spot = w * (0.2 + 0.3 * i + rng.uniform(-0.06, 0.06))
         if rng.random() < 0.65 or i == 0:
-            house(canvas, palette, tones, spot, ground, min(w * 0.36, h * 0.42))
+            house(scene, spot, ground, min(w * 0.36, h * 0.42))
         else:
-            tree(canvas, palette, tones, spot, ground, h * rng.uniform(0.35, 0.55))
+            tree(scene, spot, ground, h * rng.uniform(0.35, 0.55))
     for i in range(6):
         x = w * (i + 0.5) / 6
         canvas.line([(x, ground + 2), (x + 2, ground - 4), (x + 3, ground + 2)], taper=0)
     return ground
 
 
-def hills(canvas: Canvas, palette: Palette, tones: Tones, ground: float) -> None:
+def hills(scene: Scene, ground: float) -> None:
     """Draw mountains or round hills behind the ground."""
+    canvas, palette, tones = scene
     rng, w = canvas.rng, canvas.width
     if rng.random() < 0.5:
         peaks = sorted(rng.uniform(0, 1) for _ in range(3))
@@ -167,24 +182,26 @@ def hills(canvas: Canvas, palette: Palette, tones: Tones, ground: float) -> None
     canvas.shade([(w * 0.4, ground), *[p for p in ridge if p[0] > w * 0.5], (w, ground)], tones.light)
 
 
-def nature(canvas: Canvas, palette: Palette, tones: Tones) -> float:
+def nature(scene: Scene) -> float:
     """Draw hills or mountains with trees; return the height of the ground."""
+    canvas, palette = scene.canvas, scene.palette
     rng, w, h = canvas.rng, canvas.width, canvas.height
     ground = h * rng.uniform(0.7, 0.86)
-    sky(canvas, palette, tones, ground * 0.7)
-    hills(canvas, palette, tones, ground)
+    sky(scene, ground * 0.7)
+    hills(scene, ground)
     canvas.fill(box(0, ground, w, h), palette.ground)
     canvas.line(smooth([(0, ground), (w * 0.5, ground - 2), (w, ground)]))
     for _ in range(rng.choice((2, 3, 4))):
-        tree(canvas, palette, tones, w * rng.uniform(0.05, 0.95), ground + rng.uniform(0, 6), h * rng.uniform(0.3, 0.6))
+        tree(scene, w * rng.uniform(0.05, 0.95), ground + rng.uniform(0, 6), h * rng.uniform(0.3, 0.6))
     return ground
 
 
-def sea(canvas: Canvas, palette: Palette, tones: Tones) -> float:
+def sea(scene: Scene) -> float:
     """Draw water with waves and sailing boats; return the height of the shore."""
+    canvas, palette, tones = scene
     rng, w, h = canvas.rng, canvas.width, canvas.height
     line = h * rng.uniform(0.45, 0.62)
-    sky(canvas, palette, tones, line)
+    sky(scene, line)
     canvas.fill(box(0, line, w, h), palette.water)
     canvas.shade(box(0, line, w, line + (h - line) * 0.4), tones.light)
     canvas.line([(0, line), (w, line)])
@@ -195,9 +212,7 @@ def sea(canvas: Canvas, palette: Palette, tones: Tones) -> float:
             smooth([(x - 2 * s, y), (x - s, y - s * 0.4), (x, y), (x + s, y - s * 0.4), (x + 2 * s, y)], steps=3)
         )
     boat(
-        canvas,
-        palette,
-        tones,
+        scene,
         w * rng.uniform(0.25, 0.75),
         line + (h - line) * 0.35,
         min(w, h) * rng.uniform(0.3, 0.45),
@@ -205,15 +220,16 @@ def sea(canvas: Canvas, palette: Palette, tones: Tones) -> float:
     return h * 0.94
 
 
-def room(canvas: Canvas, palette: Palette, tones: Tones) -> float:
+def room(scene: Scene) -> float:
     """Draw a cabinet room: panelled wall, framed pictures, a vase, a window, a cat; return the height of the floor."""
+    canvas, palette, tones = scene
     rng, w, h = canvas.rng, canvas.width, canvas.height
     floor = h * rng.uniform(0.78, 0.88)
     canvas.fill(box(0, 0, w, floor), palette.wall)
     canvas.fill(box(0, floor, w, h), palette.ground)
     canvas.shade([(0, 0), (w * 0.3, 0), (0, floor * 0.9)], tones.light)
     canvas.line([(0, floor), (w, floor)])
-    window(canvas, palette, w * 0.08, h * 0.16, w * 0.24, h * 0.4)
+    window(scene, w * 0.08, h * 0.16, w * 0.24, h * 0.4)
     for i in range(2):
         x, y, wide, tall = w * (0.42 + 0.28 * i), h * rng.uniform(0.12, 0.24), w * 0.2, h * rng.uniform(0.2, 0.3)
         canvas.shape(box(x, y, x + wide, y + tall), palette.roof)
@@ -230,12 +246,13 @@ def room(canvas: Canvas, palette: Palette, tones: Tones) -> float:
     u = h * 0.14
     outline = smooth([(w * 0.68 + px * u, table + py * u) for px, py in vase], closed=True, steps=3)
     canvas.shape(outline, palette.clothes[0], tone=tones.light)
-    cat(canvas, palette, w * 0.84, table, h * 0.16)
+    cat(scene, w * 0.84, table, h * 0.16)
     return floor + (h - floor) * 0.5
 
 
-def cat(canvas: Canvas, palette: Palette, x: float, foot: float, tall: float) -> None:
+def cat(scene: Scene, x: float, foot: float, tall: float) -> None:
     """Draw a sitting cat seen from behind, its tail hanging."""
+    canvas, palette = scene.canvas, scene.palette
     fur = palette.hairs[canvas.rng.randrange(len(palette.hairs))]
     body = [(-0.34, 0), (-0.3, -0.5), (-0.1, -0.72), (0.1, -0.72), (0.3, -0.5), (0.34, 0)]
     canvas.shape(smooth([(x + px * tall, foot + py * tall) for px, py in body], closed=True, steps=3), fur)
@@ -247,8 +264,9 @@ def cat(canvas: Canvas, palette: Palette, x: float, foot: float, tall: float) ->
     )
 
 
-def boat(canvas: Canvas, palette: Palette, tones: Tones, x: float, y: float, wide: float) -> None:
+def boat(scene: Scene, x: float, y: float, wide: float) -> None:
     """Draw a sailing boat whose hull meets the water at y."""
+    canvas, palette, tones = scene
     canvas.line([(x, y), (x, y - wide * 0.95)], width=canvas.hand.pen * 1.5, taper=0)
     main = [(x + 2, y - wide * 0.92), (x + wide * 0.42, y - wide * 0.2), (x + 2, y - wide * 0.2)]
     canvas.shape(main, palette.paper)
@@ -266,8 +284,9 @@ def boat(canvas: Canvas, palette: Palette, tones: Tones, x: float, y: float, wid
     canvas.shade(hull, tones.middle)
 
 
-def car(canvas: Canvas, palette: Palette, tones: Tones, x: float, foot: float, wide: float) -> None:
+def car(scene: Scene, x: float, foot: float, wide: float) -> None:
     """Draw a car from the side, its wheels on `foot`."""
+    canvas, palette, tones = scene
     u = wide / 10
     outline = [(-5, -1.2), (-4.8, -2.4), (-3, -2.8), (-1.8, -4.4), (1.6, -4.4), (2.9, -2.8), (4.7, -2.4), (5, -1.2)]
     body = smooth([(x + px * u, foot + py * u) for px, py in outline], closed=True, steps=3)
@@ -285,8 +304,9 @@ def car(canvas: Canvas, palette: Palette, tones: Tones, x: float, foot: float, w
         canvas.fill(ellipse(x + px * u, foot - 1.0 * u, 0.5 * u, 0.5 * u, n=12), WHITE)
 
 
-def tram(canvas: Canvas, palette: Palette, tones: Tones, x: float, foot: float, wide: float) -> None:
+def tram(scene: Scene, x: float, foot: float, wide: float) -> None:
     """Draw a tram from the side under its wire."""
+    canvas, palette, tones = scene
     tall = wide * 0.45
     canvas.line([(0, foot - tall * 1.5), (canvas.width, foot - tall * 1.5)], taper=0)
     canvas.line([(x, foot - tall), (x + wide * 0.1, foot - tall * 1.5)], taper=0)
@@ -301,8 +321,9 @@ def tram(canvas: Canvas, palette: Palette, tones: Tones, x: float, foot: float, 
         canvas.shape(ellipse(x + px * wide, foot - tall * 0.06, tall * 0.12, tall * 0.12, n=12), canvas.ink)
 
 
-def balloon_ship(canvas: Canvas, palette: Palette, tones: Tones, x: float, foot: float, wide: float) -> None:
+def balloon_ship(scene: Scene, x: float, foot: float, wide: float) -> None:
     """Draw a hot-air balloon above `foot`."""
+    canvas, palette, tones = scene
     r = wide * 0.38
     y = foot - r * 1.9
     canvas.shape(ellipse(x, y, r, r * 1.1, n=28), palette.clothes[0])
@@ -314,9 +335,9 @@ def balloon_ship(canvas: Canvas, palette: Palette, tones: Tones, x: float, foot:
     canvas.shape(box(x - r * 0.25, foot - r * 0.35, x + r * 0.25, foot), palette.roof)
 
 
-PLACES: dict[str, Callable[[Canvas, Palette, Tones], float]] = {
+PLACES: dict[str, Callable[[Scene], float]] = {
     "city": city, "village": village, "nature": nature, "sea": sea, "room": room,
 }  # fmt: skip
-VEHICLES: dict[str, Callable[[Canvas, Palette, Tones, float, float, float], None]] = {
+VEHICLES: dict[str, Callable[[Scene, float, float, float], None]] = {
     "car": car, "tram": tram, "balloon": balloon_ship, "boat": boat,
 }  # fmt: skip

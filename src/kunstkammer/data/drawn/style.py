@@ -22,25 +22,25 @@ KINDS: tuple[Kind, Kind] = ("comic", "manga")
 CUES = ("tone", "eyes", "jaw", "hair", "lettering", "gutters", "motion", "line", "sound")
 """What differs, as a comic has it / as a manga has it.
 
-tone: hatching / dot screen. eyes: small / large with highlights. jaw: square, with a marked nose / pointed, with a small
-one. hair: round caps and waves / spikes with gloss. lettering: rows in wide balloons and caption boxes / columns in
-tall balloons. gutters: upright / slanted. motion: arcs and bursts / focus and speed lines. line: even / swelling.
-sound: bold capitals / katakana.
+tone: hatching / dot screen. eyes: small / large with highlights. jaw: square, with a marked nose / pointed, with a
+small one. hair: round caps and waves / spikes with gloss. lettering: rows in wide balloons and caption boxes /
+columns in tall balloons. gutters: upright / slanted. motion: arcs and bursts / focus and speed lines. line: even /
+swelling. sound: bold capitals / katakana.
 """
 
-CROSSED, ABSENT = 0.14, 0.14
+CROSSED, ABSENT = 0.12, 0.08
 """How often a mark is in the manner of the other kind, and how often in neither's."""
-MAJORITY = 3
+MAJORITY = 4
 """A page carries at least so many more marks of its own kind than of the other one: it can always be decided."""
 
 RANGES: dict[str, tuple[float, float]] = {
     "pen": (0.9, 1.8),  # width of a line, pixels
     "jitter": (0.05, 0.4),  # trembling of the hand, pixels
-    "spacing": (4.2, 8.0),  # of dots and strokes, pixels
+    "spacing": (6.0, 9.4),  # of dots and strokes, pixels
     "angle": (20.0, 70.0),  # of dots and strokes, degrees
-    "eye": (0.82, 1.18),  # size of eyes beside what is usual in the kind
+    "eye": (0.88, 1.18),  # size of eyes beside what is usual in the kind
     "jaw": (0.8, 1.2),  # how pointed or how square chins are
-    "letter": (5.6, 8.6),  # height of letters, pixels
+    "letter": (6.2, 8.8),  # height of letters, pixels
     "swell": (0.55, 1.0),  # how much a swelling line swells
 }
 
