@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import contextlib
 import io
+import logging
 import os
 import re
 import stat
@@ -76,6 +77,7 @@ FORMATS: tuple[str, ...] = tuple(_OPENERS)
 """The formats that are read; all others are named in the error and never decoded."""
 
 _ORIENTATION = 0x0112
+_BITS_PER_SAMPLE, _PHOTOMETRIC = 258, 262
 _TURNS = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
     3: Image.Transpose.ROTATE_180,
@@ -122,10 +124,11 @@ def read_picture(
         if image.format == "JPEG":
             # Without a size, draft() only chooses the mode; Pillow ignores a mode that the file cannot give.
             image.draft("L" if grey else None, (at_least, at_least) if at_least else None)
-        image.load()
+        image = _loaded(image)
         turn = _TURNS.get(_orientation(image))
         profile = image.info.get("icc_profile")
-        plain = to_eight_bits(image, grey=grey)
+        bits, inverted = _tiff_depth(image)
+        plain = to_eight_bits(image, grey=grey, bits=bits, inverted=inverted)
         if turn is not None:
             plain = plain.transpose(turn)
         plain.info = {"icc_profile": profile} if profile else {}
@@ -170,7 +173,7 @@ def _opened(source: Source, name: str | None, max_pixels: int) -> Iterator[Any]:
         except PictureError:
             raise
         except Exception as error:  # a decoder may raise anything on bytes that were made to hurt it
-            raise PictureError(label, _cause(kind, error)) from error
+            raise PictureError(label, _cause(kind, error, file)) from error
 
 
 def _open(kind: str, file: IO[bytes]) -> Any:
@@ -180,13 +183,36 @@ def _open(kind: str, file: IO[bytes]) -> Any:
     except ValueError:
         if kind != "PNG":
             raise
-        # Pillow refuses a PNG for the sake of a long text or colour profile; the pixels do not depend on them.
-        file.seek(0)
-        return _OPENERS[kind](_without_remarks(file))
+        return PngImagePlugin.PngImageFile(_without_remarks(file))
+
+
+def _loaded(image: Any) -> Any:
+    """Decode the pixels."""
+    file = image.fp
+    try:
+        image.load()
+    except ValueError:
+        if image.format != "PNG":
+            raise
+        image = PngImagePlugin.PngImageFile(_without_remarks(file))
+        image.load()
+    return image
+
+
+def _tiff_depth(image: Any) -> tuple[int, bool]:
+    """Return the depth of a grey TIFF and whether 0 is white there: beyond 8 bits Pillow heeds neither."""
+    if image.format != "TIFF" or not image.mode.startswith("I;16"):
+        return 16, False
+    bits = image.tag_v2.get(_BITS_PER_SAMPLE, (16,))[0]
+    return (bits if bits in (12, 16) else 16), image.tag_v2.get(_PHOTOMETRIC) == 0
 
 
 def _without_remarks(file: IO[bytes]) -> IO[bytes]:
-    """Copy a PNG without its text, time and profile chunks."""
+    """Copy a PNG without its text, time and profile chunks.
+
+    Pillow refuses a whole PNG because of a long text or colour profile, but its pixels do not depend on them.
+    """
+    file.seek(0)
     kept = [file.read(8)]
     while len(head := file.read(8)) == 8:
         length, kind = struct.unpack(">I4s", head)
@@ -280,15 +306,25 @@ _TRUNCATED = re.compile(
 )
 
 
-def _cause(kind: str, error: Exception) -> str:
+def _cause(kind: str, error: Exception, file: IO[bytes]) -> str:
     """Say in a few words, on one line, what is wrong with a file of a format that is read."""
     if isinstance(error, MemoryError):
         return f"the machine has not enough memory to decode this {kind}"
     message = " ".join(str(error).split())[:120]
-    if isinstance(error, EOFError) or _TRUNCATED.search(message):
+    if isinstance(error, EOFError) or _TRUNCATED.search(message) or (kind == "WEBP" and _webp_ends_early(file)):
         return f"truncated {kind}: the file ends early"
     return f"damaged {kind}: {message or type(error).__name__}"
 
+
+def _webp_ends_early(file: IO[bytes]) -> bool:
+    """The decoder of WebP does not say why it gives up, but the file says how long it should be."""
+    file.seek(4)
+    declared = file.read(4)
+    return len(declared) == 4 and struct.unpack("<I", declared)[0] + 8 > _size_of(file)
+
+
+# Pillow logs some damage that it also raises; without any handler Python would print that to stderr.
+logging.getLogger("PIL").addHandler(logging.NullHandler())
 
 _quiet_lock = threading.Lock()
 _quiet_depth = 0

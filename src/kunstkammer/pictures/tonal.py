@@ -140,7 +140,7 @@ def _turn_hue(turns: Tensor) -> Tensor:
     """Return (N, 3, 3) that turn the chroma (I, Q) of each colour by so many whole turns."""
     to_yiq = torch.tensor(_RGB_TO_YIQ, dtype=torch.float64)
     back = torch.linalg.inv(to_yiq).to(turns)
-    angle = turns * (2 * math.pi)
+    angle = turns * (-2 * math.pi)  # so that red goes towards green, as in HSV
     turn = torch.zeros(len(turns), 3, 3, device=turns.device)
     turn[:, 0, 0] = 1
     turn[:, 1, 1] = turn[:, 2, 2] = angle.cos()
