@@ -9,10 +9,10 @@ from typing import TypeVar
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from picture_files import one_of_each
 
 from kunstkammer.errors import PictureError
 from kunstkammer.pictures.read import picture_size, read_picture
+from tests.pictures.picture_files import one_of_each
 
 T = TypeVar("T")
 EXAMPLES = one_of_each()

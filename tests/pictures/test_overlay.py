@@ -7,10 +7,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
-from picture_files import scene
 from PIL import Image
 
 from kunstkammer.pictures.overlay import caption, contact_sheet, heat_image, overlay, side_by_side
+from tests.pictures.picture_files import scene
 
 
 def hill(height: int = 7, width: int = 7, at: tuple[float, float] = (0.25, 0.25), sign: float = 1.0) -> np.ndarray:

@@ -11,11 +11,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from picture_files import bomb, encoded, grey_tiff, one_of_each, png, png_chunk, scene
 from PIL import Image, PngImagePlugin
 
 from kunstkammer.errors import PictureError
 from kunstkammer.pictures.read import FORMATS, SUFFIX_FORMATS, SUFFIXES, picture_format, picture_size, read_picture
+from tests.pictures.picture_files import bomb, encoded, grey_tiff, one_of_each, png, png_chunk, scene
 
 EXAMPLES = one_of_each()
 LOSSLESS = ["PNG", "WEBP lossless", "TIFF", "TIFF LZW", "BMP"]

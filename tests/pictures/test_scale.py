@@ -9,12 +9,12 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from picture_files import encoded, scene
 from PIL import Image
 from transformers.models.vit.image_processing_pil_vit import ViTImageProcessorPil
 
 from kunstkammer.pictures.read import read_picture
 from kunstkammer.pictures.scale import Fit, decoded_side, fit_picture, to_image, to_tensor
+from tests.pictures.picture_files import encoded, scene
 
 REAL = Path(__file__).resolve().parents[2] / ".." / "shared" / "data" / "comic_manga"
 sides = st.integers(1, 60)

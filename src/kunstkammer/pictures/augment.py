@@ -136,7 +136,8 @@ def _carry_out(run: Sequence[Augmentation], pixels: Tensor, draws: Draws) -> Ten
     if moves:
         matrices = geometric.compose(moves, draws, *pixels.shape[-2:])
         fill: Fill = next((named for step in moves if (named := _fill(step))), "edge")
-        return _in_parts(pixels, lambda part, here: geometric.sample(part, matrices[here], fill))
+        whole = all(step.whole_pixels for step in moves)
+        return _in_parts(pixels, lambda part, here: geometric.sample(part, matrices[here], fill, whole=whole))
     tones = [step for step in run if isinstance(step, Tonal)]
     if tones:
         matrix, offset = tonal.compose(tones, draws, pixels)

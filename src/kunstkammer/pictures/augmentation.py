@@ -71,6 +71,9 @@ class Geometric(Augmentation, ABC):
     always_inside: ClassVar[bool] = False
     """True where no pixel ever comes from beyond the border, so that the fill of the neighbours serves."""
 
+    whole_pixels: ClassVar[bool] = False
+    """True where every new pixel is an old one, so that nothing is blended."""
+
     @abstractmethod
     def matrices(self, draws: Draws, height: int, width: int) -> Tensor:
         """Return float32 (N, 3, 3): from a place (x, y, 1) in the new picture to the place in the old one.

@@ -15,8 +15,11 @@ from kunstkammer.pictures.augmentation import Draws, Fill, Finite, Geometric, Pr
 from kunstkammer.registry import register
 
 
-def sample(pixels: Tensor, matrices: Tensor, fill: Fill) -> Tensor:
-    """Sample float32 (N, C, H, W) once, bilinearly, at the places that (N, 3, 3) name (see `Geometric.matrices`)."""
+def sample(pixels: Tensor, matrices: Tensor, fill: Fill, *, whole: bool = False) -> Tensor:
+    """Sample float32 (N, C, H, W) once, bilinearly, at the places that (N, 3, 3) name (see `Geometric.matrices`).
+
+    `pixels` may be written over. `whole` says that all places are centres of pixels: they are then taken as they are.
+    """
     count, _, height, width = pixels.shape
     x = (torch.arange(width, device=pixels.device) - (width - 1) / 2)[None, :]
     y = (torch.arange(height, device=pixels.device) - (height - 1) / 2)[None, :]
@@ -25,10 +28,11 @@ def sample(pixels: Tensor, matrices: Tensor, fill: Fill) -> Tensor:
     for axis, length in ((0, width), (1, height)):
         row = matrices[:, axis] * (2 / length)
         torch.add((row[:, :1] * x)[:, None, :], (row[:, 1:2] * y + row[:, 2:])[:, :, None], out=grid[..., axis])
-    if fill == "white":
-        return 1 - F.grid_sample(1 - pixels, grid, padding_mode="zeros", align_corners=False)
-    mode = {"edge": "border", "reflect": "reflection", "black": "zeros"}[fill]
-    return F.grid_sample(pixels, grid, padding_mode=mode, align_corners=False)
+    mode = "nearest" if whole else "bilinear"
+    if fill == "white":  # what lies beyond is 0, so white is made 0, and back again
+        return F.grid_sample(pixels.neg_().add_(1), grid, mode, "zeros", align_corners=False).neg_().add_(1)
+    beyond = {"edge": "border", "reflect": "reflection", "black": "zeros"}[fill]
+    return F.grid_sample(pixels, grid, mode, beyond, align_corners=False)
 
 
 def compose(steps: Sequence[Geometric], draws: Draws, height: int, width: int) -> Tensor:
@@ -77,6 +81,7 @@ class HorizontalFlip(Geometric):
     """Mirror left and right. Not for pages whose reading direction or lettering tells the class."""
 
     always_inside: ClassVar[bool] = True
+    whole_pixels: ClassVar[bool] = True
     probability: Probability = 0.5
 
     def matrices(self, draws: Draws, height: int, width: int) -> Tensor:
@@ -89,6 +94,7 @@ class VerticalFlip(Geometric):
     """Mirror top and bottom (system B uses it with probability 0.5)."""
 
     always_inside: ClassVar[bool] = True
+    whole_pixels: ClassVar[bool] = True
     probability: Probability = 0.5
 
     def matrices(self, draws: Draws, height: int, width: int) -> Tensor:
@@ -173,6 +179,7 @@ class Crop(Geometric):
     The default is that of He et al. 2016 ("Deep residual learning", section 4.2): 4 pixels for 32.
     """
 
+    whole_pixels: ClassVar[bool] = True
     padding: Fraction = 0.125
     fill: Fill = "white"
 
