@@ -13,9 +13,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 
+from kunstkammer.data.plates import make_plate
 from kunstkammer.errors import DataError, PictureError
-from kunstkammer.pictures.read import read_picture
-from kunstkammer.pictures.scale import fit_picture
 from kunstkammer.progress import progress
 
 if TYPE_CHECKING:
@@ -233,7 +232,7 @@ def _decoded(
     try:
         while True:
             for i in coming:
-                waiting.append((i, pool.submit(_plate, collection.source(i), settings, files[i])))
+                waiting.append((i, pool.submit(make_plate, collection.source(i), settings, files[i])))
                 if len(waiting) >= 3 * batch_size:
                     break
             if not waiting:
@@ -251,14 +250,6 @@ def _decoded(
             yield indices, torch.from_numpy(np.stack(plates))
     finally:
         pool.shutdown(wait=True, cancel_futures=True)
-
-
-def _plate(source: Path | bytes, settings: PlateSettings, name: str) -> np.ndarray:
-    """Return uint8 (C, H, W): the plate that `make_plates` would keep, bit for bit."""
-    look = settings.look()
-    image = read_picture(source, grey=look.grey, at_least=look.at_least, name=name)
-    pixels = np.asarray(fit_picture(image, (settings.height, settings.width), settings.fit))
-    return pixels[None] if pixels.ndim == 2 else pixels.transpose(2, 0, 1)
 
 
 class _silent:  # noqa: N801 - a context manager used like the function `progress`
