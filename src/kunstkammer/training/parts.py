@@ -56,7 +56,9 @@ def plan_parts(collection: Collection, seen: Survey, settings: DataSettings, see
     notes: list[str] = []
     usable = _usable(collection, seen, notes)
     copies = duplicate_groups(seen)
-    groups = join_groups(copies, *(collection.column(column) for column in settings.groups))
+    named = [collection.column(column) for column in settings.groups]
+    kept = join_groups(*named) if named else None
+    groups = join_groups(copies, *named)
     shares = (settings.split.train, settings.split.validation, settings.split.test)
     parts = [split if ok else "" for split, ok in zip(collection.splits, usable, strict=True)]
     chosen = np.flatnonzero(usable)
@@ -64,7 +66,13 @@ def plan_parts(collection: Collection, seen: Survey, settings: DataSettings, see
     if not {"train", "test"} <= given:
         if given - {""}:
             notes.append(f"The collection brings only {' and '.join(sorted(given - {''}))}; all of it was split anew.")
-        plan = plan_split(collection.select(chosen), shares, groups=groups[chosen], seed=seed)
+        plan = plan_split(
+            collection.select(chosen),
+            shares,
+            groups=None if kept is None else kept[chosen],
+            copies=copies[chosen],
+            seed=seed,
+        )
         notes += plan.notes
         for i, part in zip(chosen, plan.parts, strict=True):
             parts[i] = part
@@ -77,7 +85,9 @@ def plan_parts(collection: Collection, seen: Survey, settings: DataSettings, see
             rows = np.array([i for i, part in enumerate(parts) if part])
             inner = collection.select(rows).with_column("split", [parts[i] for i in rows])
             share = settings.split.validation / (settings.split.train + settings.split.validation)
-            plan = carve_validation(inner, share, groups=groups[rows], seed=seed)
+            plan = carve_validation(
+                inner, share, groups=None if kept is None else kept[rows], copies=copies[rows], seed=seed
+            )
             notes += plan.notes
             for i, part in zip(rows, plan.parts, strict=True):
                 parts[i] = part

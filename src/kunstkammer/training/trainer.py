@@ -15,7 +15,7 @@ import numpy as np
 import torch
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
-from transformers import Trainer, TrainerCallback, TrainingArguments
+from transformers import PrinterCallback, Trainer, TrainerCallback, TrainingArguments
 
 from kunstkammer.errors import KunstkammerError
 from kunstkammer.training.losses import balanced_weights
@@ -170,6 +170,7 @@ class PlateTrainer(Trainer):
             train_dataset=LessonBatches(lesson),
             callbacks=[Keeper(self, settings.checkpoint_seconds)],
         )
+        self.remove_callback(PrinterCallback)  # stdout belongs to results; `on_epoch` says what there is to say
         # The loss is ours (`compute_loss`): the model is not asked for one, so nothing is to be scaled for it.
         self.model_accepts_loss_kwargs = False
         self.class_weights: Tensor | None = None
@@ -274,7 +275,9 @@ class PlateTrainer(Trainer):
         if checkpoint is None:
             return
         load_optimizer(getattr(self.optimizer, "optimizer", self.optimizer), Path(checkpoint))  # type: ignore[arg-type]
-        self.lr_scheduler.load_state_dict(read_numbers(Path(checkpoint))["schedule"])  # type: ignore[union-attr]
+        schedule = read_numbers(Path(checkpoint))["schedule"]
+        schedule["lr_lambdas"] = [None] * len(schedule["base_lrs"])  # functions of the recipe, not kept
+        self.lr_scheduler.load_state_dict(schedule)  # type: ignore[union-attr]
 
     def _load_rng_state(self, checkpoint: str | None) -> None:
         """Nothing to load: every step seeds itself (see `Keeper.on_step_begin`)."""

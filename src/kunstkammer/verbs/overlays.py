@@ -24,7 +24,7 @@ class Explained:
 
     Attributes:
         picture: the picture, as opened.
-        heat: float32 (h, w), the raw heat map over the model's plate, signed where the method is signed.
+        heat: float32 (h, w), the raw heat map over the model's input, signed where the method is signed.
         overlay: the heat map laid over the picture, in the picture's own geometry.
     """
 
@@ -56,7 +56,7 @@ def explained(
 
     from kunstkammer.data.plates import make_plate
     from kunstkammer.explanation import explain
-    from kunstkammer.explanation.figure import to_picture
+    from kunstkammer.explanation.figure import to_heat, to_picture
     from kunstkammer.pictures.overlay import overlay
 
     if not len(indices):
@@ -68,16 +68,9 @@ def explained(
     signed = bool((maps < 0).any())
     found = []
     for i, heat_map in zip(indices, maps, strict=True):
-        heat = on_plate(heat_map.sum(dim=0).numpy(), (settings.height, settings.width))
+        heat = to_heat(heat_map)
         picture = collection.open(i, at_least=at_least)
-        shown = to_picture(heat, picture.size, settings.fit)
+        size = (picture.height, picture.width)
+        shown = to_picture(heat, size, settings.fit, plate_size=(settings.height, settings.width))
         found.append(Explained(picture, heat, overlay(picture, shown, signed=signed)))
     return found
-
-
-def on_plate(heat: np.ndarray, plate: tuple[int, int]) -> np.ndarray:
-    """Return a heat map of the plate's (height, width); the model saw its centre, the border has none."""
-    height, width = heat.shape
-    top, left = (plate[0] - height) // 2, (plate[1] - width) // 2
-    rest = plate[0] - height - top, plate[1] - width - left
-    return np.pad(heat, ((top, rest[0]), (left, rest[1]))) if any((top, left, *rest)) else heat

@@ -50,8 +50,8 @@ def train(
         KunstkammerError: of one of its kinds, naming the thing and the mend. A run that failed before its first state
         leaves nothing behind.
     """
-    from kunstkammer.data.collection import require_trainable
     from kunstkammer.data.readers import read
+    from kunstkammer.data.trainable import require_trainable
     from kunstkammer.training import run_folder
     from kunstkammer.training.recipe import Recipe
 
