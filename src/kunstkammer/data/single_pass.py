@@ -1,0 +1,318 @@
+"""One pass over many pictures: each file read, hashed and decoded at most once, in parallel, in bounded memory.
+
+What is asked of each picture is a plate, the facts of the survey, or both; what is known from earlier runs is not made
+again. A value depends only on the content and the way of looking, never on the cache or the number of workers.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import os
+import stat
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import ClassVar
+
+import numpy as np
+import PIL
+from PIL import Image
+
+from kunstkammer.data.collection import Collection
+from kunstkammer.data.known import Facts, Known, settled, stamp_of
+from kunstkammer.data.plate_store import PlateStore, Segment
+from kunstkammer.errors import PictureError
+from kunstkammer.pictures.read import picture_format, picture_size, read_picture
+from kunstkammer.pictures.scale import Fit, fit_picture
+from kunstkammer.progress import progress
+
+THUMBNAIL = 32
+"""Side of the square grey thumbnail of the survey, in pixels."""
+
+CHUNK_BYTES = 64 << 20
+"""Plates are written whenever so many are made: what a kill can lose, and what the pass holds in memory."""
+
+CHUNK_PICTURES = 4096
+
+_BLOCK = 8  # pictures that one worker takes at a time
+_WHOLE_FILE_BYTES = 256 << 20  # larger files are hashed and decoded from the disk rather than from memory
+
+
+@dataclass(frozen=True)
+class Look:
+    """How to decode: everything that the values of plates and facts depend on beside the content.
+
+    Attributes:
+        grey: decode the luma only.
+        at_least: JPEG may be decoded smaller, as long as both sides keep this many pixels.
+        size: (height, width) of the plate, or None when no plate is asked for.
+        fit: how the picture fills the plate.
+    """
+
+    LEAST: ClassVar[int] = 128
+    """Four times the thumbnail's side: what fingerprints need where no plate needs more."""
+
+    grey: bool
+    at_least: int
+    size: tuple[int, int] | None = None
+    fit: Fit = "squash"
+
+    @property
+    def facts_key(self) -> str:
+        """Name the way of looking that the facts depend on; another Pillow may decode to other values."""
+        return f"{'grey' if self.grey else 'rgb'}-{self.at_least}-pillow{PIL.__version__}"
+
+
+@dataclass
+class Pass:
+    """What the pass found.
+
+    Attributes:
+        digests: SHA-256 of each picture's file as bytes; b"" where it could not be read as a file.
+        errors: by index, the pictures that cannot be decoded.
+        places: by digest, where the plates are.
+        facts: by digest, the facts.
+    """
+
+    digests: list[bytes]
+    errors: dict[int, PictureError] = field(default_factory=dict)
+    places: dict[bytes, tuple[Segment, int]] = field(default_factory=dict)
+    facts: dict[bytes, Facts] = field(default_factory=dict)
+
+
+@dataclass(slots=True)
+class _Seen:
+    """One picture, looked at by a worker."""
+
+    index: int
+    digest: bytes = b""
+    stamp: str = ""  # "" when the file is not to be remembered
+    facts: Facts | None = None
+    plate: np.ndarray | None = None
+    error: PictureError | None = None
+
+
+def processors() -> int:
+    """Return how many processors this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def single_pass(
+    collection: Collection,
+    look: Look,
+    known: Known,
+    store: PlateStore | None,
+    *,
+    want_facts: bool,
+    workers: int | None = None,
+    show_progress: bool = True,
+    description: str = "Reading pictures",
+    verify: bool = False,
+) -> Pass:
+    """Go once over the collection. With a `store` every picture gets a plate, with `want_facts` its facts.
+
+    Raises `ResourceError` when the disk refuses; what was finished until then stays and is used by the next run.
+    """
+    state = _State(collection, look, known, store, want_facts, verify)
+    todo = [i for i, digest in enumerate(state.result.digests) if not digest or state.lacks(digest)]
+    state.note_use()
+    if not todo:
+        return state.result
+    if store is not None:
+        store.prepare(state.most_plates(todo))
+        if not all(state.result.digests):
+            # A file not read yet may hold any content that is there.
+            state.result.places = {**store.find(verify=verify), **state.result.places}
+    writer = _Writer(state, len(todo))
+    shown = progress(description, len(todo)) if show_progress else contextlib.nullcontext(_ignore)
+    with shown as advance:
+        for seen in _in_order(state.look_at, todo, workers or processors()):
+            writer.take(seen)
+            advance(1)
+    writer.flush()
+    wanted = set(state.result.digests)
+    state.result.places = {digest: place for digest, place in state.result.places.items() if digest in wanted}
+    if store is not None:
+        store.merge_small()
+    return state.result
+
+
+class _State:
+    """What is asked, what is known already, and how to look at one picture."""
+
+    def __init__(
+        self, collection: Collection, look: Look, known: Known, store: PlateStore | None, want_facts: bool, verify: bool
+    ) -> None:
+        self.collection, self.look, self.known, self.store = collection, look, known, store
+        self.want_facts = want_facts
+        self.paths, stamps = _stamps(collection)
+        by_path = known.digests(stamps)
+        self.result = Pass([by_path.get(path, b"") if path is not None else b"" for path in self.paths])
+        digests = set(self.result.digests) - {b""}
+        if store is not None:
+            self.result.places = store.find(digests, verify=verify)
+        if want_facts:
+            self.result.facts = known.facts(digests, look.facts_key)
+
+    def lacks(self, digest: bytes) -> bool:
+        return self._lacks_plate(digest) or self._lacks_facts(digest)
+
+    def _lacks_plate(self, digest: bytes) -> bool:
+        return self.store is not None and digest not in self.result.places
+
+    def _lacks_facts(self, digest: bytes) -> bool:
+        return self.want_facts and digest not in self.result.facts
+
+    def most_plates(self, todo: Sequence[int]) -> int:
+        """Return how many plates there are to make at most."""
+        digests = [self.result.digests[i] for i in todo]
+        return digests.count(b"") + len({digest for digest in digests if digest and self._lacks_plate(digest)})
+
+    def note_use(self) -> None:
+        digests = set(self.result.digests) - {b""} if self.want_facts else set()
+        self.known.mark_used([path for path in self.paths if path is not None], digests, self.look.facts_key)
+
+    def look_at(self, i: int) -> _Seen:
+        """Read, hash and, where something is lacking, decode one picture. Runs in many threads."""
+        seen = _Seen(i)
+        try:
+            data, seen.digest, seen.stamp = _read(self.collection.source(i), self.collection.files[i])
+            if self.lacks(seen.digest):
+                self._decode(data, seen)
+        except PictureError as error:
+            seen.error = error
+        return seen
+
+    def _decode(self, data: bytes | Path, seen: _Seen) -> None:
+        name, look = self.collection.files[seen.index], self.look
+        image = read_picture(data, grey=look.grey, at_least=look.at_least, name=name)
+        if self._lacks_plate(seen.digest) and look.size is not None:
+            plate = np.asarray(fit_picture(image, look.size, look.fit))
+            seen.plate = plate[None] if plate.ndim == 2 else plate.transpose(2, 0, 1)
+        if self._lacks_facts(seen.digest):
+            seen.facts = _facts(data, image, name)
+
+
+class _Writer:
+    """Gathers what the workers hand over and writes it, chunk by chunk."""
+
+    def __init__(self, state: _State, pictures: int) -> None:
+        self.state, self.result = state, state.result
+        self.files: list[tuple[bytes, str, bytes]] = []
+        self.facts: dict[bytes, Facts] = {}
+        self.rows: dict[bytes, int] = {}  # digest -> row of the chunk
+        self.seen = 0
+        if state.store is not None:
+            rows = max(1, min(pictures, CHUNK_BYTES // state.store.plate_bytes))
+            self.chunk = np.empty((rows, *state.store.shape), np.uint8)
+
+    def take(self, seen: _Seen) -> None:
+        result = self.result
+        self.seen += 1
+        path = self.state.paths[seen.index]
+        result.digests[seen.index] = seen.digest
+        if seen.error is not None:
+            result.errors[seen.index] = seen.error
+        if path is not None and seen.stamp:
+            self.files.append((path, seen.stamp, seen.digest))
+        if seen.facts is not None:
+            self.facts[seen.digest] = result.facts[seen.digest] = seen.facts
+        if seen.plate is not None and seen.digest not in self.rows and seen.digest not in result.places:
+            self.chunk[len(self.rows)] = seen.plate
+            self.rows[seen.digest] = len(self.rows)
+        if self.seen >= CHUNK_PICTURES or (self.rows and len(self.rows) == len(self.chunk)):
+            self.flush()
+
+    def flush(self) -> None:
+        """Write what was gathered: first the plates, then that their files are known."""
+        store = self.state.store
+        if self.rows and store is not None:
+            segment = store.add(list(self.rows), self.chunk[: len(self.rows)])
+            self.result.places.update((digest, (segment, row)) for digest, row in self.rows.items())
+        self.state.known.add(self.files, self.facts, self.state.look.facts_key)
+        self.files, self.facts, self.rows, self.seen = [], {}, {}, 0
+
+
+def _stamps(collection: Collection) -> tuple[list[bytes | None], dict[bytes, str]]:
+    """Return the path of each picture that is a regular file, and the stamp of each path; no file is read."""
+    paths: list[bytes | None] = []
+    stamps: dict[bytes, str] = {}
+    for path in collection.paths:
+        paths.append(None)
+        if path is None:
+            continue
+        try:
+            state = os.stat(path)
+        except (OSError, ValueError):
+            continue  # reading it will say what is wrong
+        if stat.S_ISREG(state.st_mode):
+            key = os.fsencode(os.path.abspath(path))  # noqa: PTH100 - several times as fast as Path, for each file
+            paths[-1] = key
+            stamps[key] = stamp_of(state)
+    return paths, stamps
+
+
+def _read(source: Path | bytes, name: str) -> tuple[bytes | Path, bytes, str]:
+    """Return what to decode, the SHA-256 of the content, and the stamp to remember ("" for none)."""
+    if isinstance(source, bytes):
+        return source, hashlib.sha256(source).digest(), ""
+    try:
+        if not stat.S_ISREG(source.stat().st_mode):  # opening a pipe would wait for ever
+            raise OSError
+        with source.open("rb", buffering=0) as file:
+            before = os.fstat(file.fileno())
+            if before.st_size > _WHOLE_FILE_BYTES:
+                return source, hashlib.file_digest(file, "sha256").digest(), stamp_of(before) if settled(before) else ""
+            data = file.read(before.st_size + 1)
+            same = stamp_of(before) == stamp_of(os.fstat(file.fileno())) and len(data) == before.st_size
+    except (OSError, ValueError):
+        read_picture(source, name=name)  # says in plain words what is wrong
+        raise PictureError(name, "it changed while it was read") from None
+    if not same:
+        data = source.read_bytes()
+    return data, hashlib.sha256(data).digest(), stamp_of(before) if same and settled(before) else ""
+
+
+def _facts(data: bytes | Path, image: Image.Image, name: str) -> Facts:
+    """Gather the facts of a decoded picture."""
+    kind = picture_format(data, name=name)
+    width, height = picture_size(data, name=name) if kind == "JPEG" else image.size
+    grey = image if image.mode == "L" else image.convert("L")
+    counts = np.array(grey.histogram(), dtype=np.int64)
+    levels = np.arange(256)
+    total = int(counts.sum())
+    mean = float(counts @ levels) / total
+    variance = float(counts @ levels**2) / total - mean * mean
+    return Facts(width, height, kind, mean, max(variance, 0.0) ** 0.5, thumbnail_of(grey).tobytes())
+
+
+def thumbnail_of(grey: Image.Image) -> Image.Image:
+    """Return the grey thumbnail that fingerprints are made of: the whole picture, squashed to a square."""
+    return grey.resize((THUMBNAIL, THUMBNAIL), Image.Resampling.BILINEAR, reducing_gap=3.0)
+
+
+def _in_order(work: Callable[[int], _Seen], todo: Sequence[int], workers: int) -> Iterator[_Seen]:
+    """Yield the results in the order of `todo`; only so many are under way that memory stays bounded."""
+
+    def block(start: int) -> list[_Seen]:
+        return [work(i) for i in todo[start : start + _BLOCK]]
+
+    starts = iter(range(0, len(todo), _BLOCK))
+    under_way: deque[Future[list[_Seen]]] = deque()
+    pool = ThreadPoolExecutor(max_workers=max(1, workers), thread_name_prefix="kunstkammer-pass")
+    try:
+        for start in starts:
+            under_way.append(pool.submit(block, start))
+            if len(under_way) >= 3 * max(1, workers):
+                yield from under_way.popleft().result()
+        while under_way:
+            yield from under_way.popleft().result()
+    finally:
+        pool.shutdown(wait=True, cancel_futures=True)
+
+
+def _ignore(_: int) -> None:
+    return
