@@ -83,17 +83,19 @@ class TestPredictCollection:
 
     def test_no_more_than_a_few_batches_are_held_at_a_time(self, folder, monkeypatch):
         collection = read(folder)
-        started = threading.Semaphore(0)
         asked: list[int] = []
-        monkeypatch.setattr(
-            type(collection), "source", lambda self, i, old=type(collection).source: (asked.append(i), old(self, i))[1]
-        )
+        source = type(collection).source
+
+        def counted(self, i):
+            asked.append(i)
+            return source(self, i)
+
+        monkeypatch.setattr(type(collection), "source", counted)
         seen: list[int] = []
 
         class Slow(FakeCheckpoint):
             def logits(self, plates):
                 seen.append(len(asked))
-                started.release()
                 return super().logits(plates)
 
         predict_collection(Slow(), collection, batch_size=2, show_progress=False)
