@@ -86,6 +86,17 @@ def test_copies_are_told_from_near_copies(sound: Path, look) -> None:
     assert kinds(health) == {"duplicates", "near-duplicates"}
 
 
+def test_exact_copies_within_a_group_of_near_ones_are_told_as_such(sound: Path, look) -> None:
+    a = sound / "train" / "a"
+    shutil.copy(a / "00.png", a / "00 again.png")
+    with Image.open(a / "00.png") as picture:
+        picture.save(a / "00 other.jpg", quality=80)
+    health = look(sound)
+    assert health.duplicates == (("train/a/00 again.png", "train/a/00 other.jpg", "train/a/00.png"),)
+    assert files(health, the(health, "duplicates")) == [["train/a/00 again.png", "train/a/00.png"]]
+    assert files(health, the(health, "near-duplicates")) == [["train/a/00 again.png", "train/a/00 other.jpg"]]
+
+
 def test_a_picture_in_two_splits_is_a_leak(sound: Path, look) -> None:
     shutil.copy(sound / "train" / "a" / "04.png", sound / "test" / "a" / "x.png")
     with Image.open(sound / "train" / "b" / "05.png") as picture:

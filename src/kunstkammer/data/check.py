@@ -40,9 +40,27 @@ class Evidence:
                 members.setdefault(group, []).append(i)
         return [tuple(group) for group in members.values() if len(group) > 1]
 
-    def is_exact(self, group: tuple[int, ...]) -> bool:
-        """Whether all files of a group are the same, byte for byte."""
-        return len({self.survey.sha256[i] for i in group}) == 1
+    @cached_property
+    def copies(self) -> list[tuple[int, ...]]:
+        """The groups of two or more files that are the same, byte for byte."""
+        return [own for own in self._by_content() if len(own) > 1]
+
+    @cached_property
+    def alike(self) -> list[tuple[int, ...]]:
+        """The groups of pictures that are nearly the same, one of each content."""
+        first: dict[int, list[int]] = {}
+        group_of = {i: place for place, group in enumerate(self.groups) for i in group}
+        for own in self._by_content():
+            first.setdefault(group_of[own[0]], []).append(own[0])
+        return [tuple(sorted(group)) for group in first.values() if len(group) > 1]
+
+    def _by_content(self) -> list[tuple[int, ...]]:
+        """The pictures of all groups, parted by what their files hold."""
+        found: dict[str, list[int]] = {}
+        for group in self.groups:
+            for i in group:
+                found.setdefault(self.survey.sha256[i], []).append(i)
+        return [tuple(own) for own in found.values()]
 
     @cached_property
     def leaks(self) -> list[tuple[int, int]]:

@@ -78,22 +78,19 @@ def leaks(evidence: Evidence) -> Iterator[Finding]:
 
 
 def conflicts(evidence: Evidence) -> Iterator[Finding]:
-    """One picture under different labels. Near copies may differ in fact (a coin's two sides), so only a warning."""
+    """One picture under different labels. Pictures nearly the same may differ in what counts, so only a warning."""
     labels = evidence.collection.labels
-    for exact in (True, False):
-        found = [
-            group
-            for group in evidence.groups
-            if evidence.is_exact(group) is exact and len({tuple(labels[i]) for i in group if labels[i]}) > 1
-        ]
+    kinds: list[tuple[str, Severity, str, list[tuple[int, ...]]]] = [
+        ("conflicts", "error", "the same file", evidence.copies),
+        ("near-conflicts", "warning", "nearly the same picture", evidence.alike),
+    ]
+    for kind, severity, what, groups in kinds:
+        found = [group for group in groups if len({tuple(labels[i]) for i in group if labels[i]}) > 1]
         if found:
-            kind: tuple[str, Severity, str] = ("conflicts", "error", "the same file")
-            if not exact:
-                kind = ("near-conflicts", "warning", "nearly the same picture")
             yield Finding(
-                kind[0],
-                kind[1],
-                f"{few(len(found), 'group')} of {kind[2]} under different labels.",
+                kind,
+                severity,
+                f"{few(len(found), 'group')} of {what} under different labels.",
                 "Decide which label is right, and take the others out.",
                 tuple(found),
                 {i: " | ".join(labels[i]) for group in found for i in group},
@@ -102,26 +99,25 @@ def conflicts(evidence: Evidence) -> Iterator[Finding]:
 
 def duplicates(evidence: Evidence) -> Iterator[Finding]:
     """Copies: the same file again, or the same picture saved, scaled or brightened anew."""
-    exact = [group for group in evidence.groups if evidence.is_exact(group)]
-    near = [group for group in evidence.groups if not evidence.is_exact(group)]
-    if exact:
-        more = sum(len(group) - 1 for group in exact)
+    if evidence.copies:
+        n, more = len(evidence.copies), sum(len(group) - 1 for group in evidence.copies)
         yield Finding(
             "duplicates",
             "warning",
-            f"{few(len(exact), 'picture is', 'pictures are')} there more than once, the same byte for byte "
-            f"({few(more, 'copy', 'copies')}).",
+            f"{few(n, 'picture is', 'pictures are')} there more than once, the same byte for byte "
+            f"({few(more, 'copy', 'copies')} too many).",
             "Keep one of each; a picture that is there twice counts twice.",
-            tuple(exact),
+            tuple(evidence.copies),
         )
-    if near:
+    if evidence.alike:
         yield Finding(
             "near-duplicates",
             "warning",
-            f"{few(len(near), 'group')} of pictures that look the same ({sum(map(len, near)):,} pictures).",
+            f"{few(len(evidence.alike), 'group')} of pictures that look the same "
+            f"({sum(map(len, evidence.alike)):,} pictures).",
             "Look at them: keep one of each if they are copies. Kunstkammer keeps a group on one side of a split.",
-            tuple(near),
-            {i: "{} x {}".format(*evidence.survey.sizes[i]) for group in near for i in group},
+            tuple(evidence.alike),
+            {i: "{} x {}".format(*evidence.survey.sizes[i]) for group in evidence.alike for i in group},
         )
 
 
