@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import shutil
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +18,7 @@ from kunstkammer.models.catalogue import Task, create_model
 from kunstkammer.pictures.augment import build_augmenter
 from kunstkammer.progress import progress, say
 from kunstkammer.registry import get
+from kunstkammer.training.run_folder import RECIPE_FILE
 from kunstkammer.training.state import clear_state, newest_state, read_numbers
 from kunstkammer.training.trainer import Lesson, PlateTrainer
 
@@ -137,27 +140,30 @@ def write_checkpoint(run: Path, model: PreTrainedModel, geometry: PictureGeometr
     """Write config, weights (safetensors) and image processor as `transformers` reads them."""
     from kunstkammer.files import atomic_folder
     from kunstkammer.models.environment import quiet_transformers
+    from kunstkammer.models.weights import safetensors_as_os_errors
 
-    with atomic_folder(run / ".checkpoint") as partial, quiet_transformers():
+    with atomic_folder(run / ".checkpoint") as partial, safetensors_as_os_errors(), quiet_transformers():
         model.to(memory_format=torch.contiguous_format).save_pretrained(partial)  # type: ignore[call-overload]
+    write_json(run / PROCESSOR_FILE, geometry.to_processor())
     with disk_errors(run):
         # The weights first: a run with config.json is a finished one.
         for name in ("model.safetensors", "config.json"):
-            (run / ".checkpoint" / name).replace(run / name)
+            file = run / ".checkpoint" / name
+            file.chmod((run / RECIPE_FILE).stat().st_mode if (run / RECIPE_FILE).exists() else 0o644)
+            file.replace(run / name)
         (run / ".checkpoint").rmdir()
-    write_json(run / PROCESSOR_FILE, geometry.to_processor())
 
 
 def write_history(run: Path, history: list[dict[str, Any]]) -> None:
     """Write a JSON line an epoch."""
-    import json
-
     write_text(run / HISTORY_FILE, "".join(json.dumps(record) + "\n" for record in history))
 
 
 def finish(run: Path) -> None:
-    """Drop what only a resume needs; call when all results of the run are written."""
+    """Drop what only a resume needs, and what a kill left half-written; call when all results are written."""
     clear_state(run)
+    for stray in run.glob(".writing-*"):
+        shutil.rmtree(stray) if stray.is_dir() else stray.unlink()
 
 
 def epoch_line(record: dict[str, Any], epochs: int) -> str:

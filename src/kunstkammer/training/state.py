@@ -13,11 +13,12 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from kunstkammer.errors import ModelError
 from kunstkammer.files import atomic_file, atomic_folder
+from kunstkammer.models.weights import write_tensors
 
 STATE_FOLDER = "state"
 WEIGHTS = "model.safetensors"
@@ -25,14 +26,10 @@ OPTIMIZER = "optimizer.safetensors"
 NUMBERS = "state.json"
 
 
-def _whole(tensor: Tensor) -> Tensor:
-    return tensor.detach().cpu().contiguous()
-
-
 def save_weights(model: nn.Module, path: Path) -> None:
     """Write a model's weights and buffers to one safetensors file, whole or not at all."""
     with atomic_file(path) as partial:
-        save_file({name: _whole(tensor) for name, tensor in _tensors(model).items()}, partial)
+        write_tensors(_tensors(model), partial)
 
 
 def load_weights(model: nn.Module, path: Path) -> None:
@@ -62,7 +59,7 @@ def _split_optimizer(optimizer: Any) -> tuple[dict[str, Tensor], dict[str, Any]]
     for index, values in state["state"].items():
         for key, value in values.items():
             if isinstance(value, Tensor):
-                tensors[f"{index}/{key}"] = _whole(value)
+                tensors[f"{index}/{key}"] = value
             else:
                 numbers.setdefault(str(index), {})[key] = value
     return tensors, {"state": numbers, "param_groups": state["param_groups"]}
@@ -78,8 +75,8 @@ def save_state(
     folder = run / STATE_FOLDER / f"step-{step:09d}"
     tensors, rest = _split_optimizer(optimizer)
     with atomic_folder(folder) as partial:
-        save_file({name: _whole(tensor) for name, tensor in _tensors(model).items()}, partial / WEIGHTS)
-        save_file(tensors, partial / OPTIMIZER)
+        write_tensors(_tensors(model), partial / WEIGHTS)
+        write_tensors(tensors, partial / OPTIMIZER)
         text = json.dumps({**numbers, "step": step, "optimizer": rest})
         for name, content in {NUMBERS: text, **texts}.items():
             (partial / name).write_text(content, encoding="utf-8")
