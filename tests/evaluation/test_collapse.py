@@ -71,13 +71,17 @@ def test_a_collapsed_model_on_one_class_only_is_found():
     assert find_collapse(jittered(PUBLISHED, 100, 0.005), PRIOR, targets=np.full(100, 4)).collapsed
 
 
-def test_a_model_that_is_far_too_unsure_but_right_is_not():
+def test_still_predictions_that_rank_rightly_are_named_with_what_may_mend_them():
     rng = np.random.default_rng(0)
     targets = rng.integers(0, 4, 200)
     logits = 0.03 * (np.eye(4)[targets] + 0.3 * rng.normal(size=(200, 4)))
     found = find_collapse(softmax(logits), np.full(4, 1 / 4), targets=targets)
     assert found.movement < 0.05 * found.reach
-    assert not found.collapsed
+    assert found.collapsed
+    assert "ranks the pictures rightly" in found.sentence
+    unranked = find_collapse(softmax(logits), np.full(4, 1 / 4), targets=rng.permutation(targets))
+    assert unranked.collapsed
+    assert "ranks" not in unranked.sentence
 
 
 def test_few_pictures_are_not_judged():

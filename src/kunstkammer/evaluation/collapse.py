@@ -10,11 +10,10 @@ data with class shares q: its *reach*. The *drift* is the mean distance from the
 The rule. Predictions are still when they move by less than 5 % of the reach. The threshold cannot catch a weak but
 calibrated model that knows anything worth knowing: for such a model the mean probability of a class differs between
 its own and the other pictures by Var(p_k) / (q_k (1 - q_k)), and a movement of 5 % of the reach holds that to a ROC-AUC
-of about 0.53. Still predictions are a collapse, except
-- where the part holds several classes and the small movement ranks them rightly (mean ROC-AUC of 0.6 or more, beyond
-  three standard errors): then the model is far too unsure, not collapsed;
-- where the part holds (almost) one class, or no truth is known, and the predictions stay away from the prior: then
-  saying the same of every picture may be right.
+of about 0.53. Still predictions are a collapse, except where the part holds (almost) one class, or no truth is known, and
+the predictions stay away from the prior: then saying the same of every picture may be right. Where the small movement
+ranks the pictures rightly all the same (mean ROC-AUC of 0.6 or more, beyond three standard errors) the sentence says so,
+because longer training may then be the mend.
 """
 
 from __future__ import annotations
@@ -30,6 +29,7 @@ STILL = 0.05
 NEAR_PRIOR = 0.3
 RANKS_RIGHTLY = 0.6
 FEWEST = 10
+HOPE = "The little it moves ranks the pictures rightly, so longer training or a higher learning rate may mend it."
 
 
 @dataclass(frozen=True)
@@ -93,7 +93,8 @@ def find_collapse(
     still = count >= FEWEST and reach > 0 and movement < STILL * reach
     collapsed = still and not _excused(probabilities, prior, targets, far=drift >= NEAR_PRIOR * reach)
     draft = Collapse(collapsed, movement, reach, drift, classes, most, share, float(prior[top]), "")
-    return replace(draft, sentence=_sentence(draft, count))
+    hope = collapsed and targets is not None and _ranks_rightly(targets, probabilities)
+    return replace(draft, sentence=_sentence(draft, count) + (f" {HOPE}" if hope else ""))
 
 
 def _distance(probabilities: np.ndarray, centre: np.ndarray) -> float:
@@ -110,15 +111,18 @@ def _excused(probabilities: np.ndarray, prior: np.ndarray, targets: np.ndarray |
     if targets is not None:
         truth = one_hot(targets, probabilities.shape[1])
         if _reach(truth.mean(axis=0)) >= _reach(prior) / 2:
-            return _ranks_rightly(truth, targets, probabilities)
+            return False
     return far
 
 
-def _ranks_rightly(truth: np.ndarray, targets: np.ndarray, probabilities: np.ndarray) -> bool:
+def _ranks_rightly(targets: np.ndarray, probabilities: np.ndarray) -> bool:
     """Say whether the ROC-AUC is at least 0.6 and three standard errors above chance (Mann and Whitney 1947)."""
+    truth = one_hot(targets, probabilities.shape[1])
     inside = truth.sum(axis=0).astype(float)
     outside = len(truth) - inside
     both = (inside > 0) & (outside > 0)
+    if not both.any():
+        return False
     variance = (len(truth) + 1) / (12 * inside[both] * outside[both])
     error = float(np.sqrt(variance.sum()) / both.sum())
     return roc_auc(targets, probabilities) - 0.5 >= max(RANKS_RIGHTLY - 0.5, 3 * error)
