@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import torch
 from torch import Tensor
-from torch.nn.functional import interpolate
 
 from kunstkammer.errors import ModelError
+from kunstkammer.explanation.centres import lay_over
 from kunstkammer.explanation.layers import Place, find_place, watched
 from kunstkammer.explanation.task import Task
 from kunstkammer.registry import register
@@ -25,7 +25,7 @@ def grad_cam(task: Task, *, layer: str | None = None, positive_only: bool = True
         task: the batch.
         layer: the module whose output is A; found by itself where not given (see `find_layer`).
         positive_only: as in the paper, what speaks against the class is set to 0; if False, the result is signed.
-        upsample: bilinearly, to the size of the pixels; if False, the result is (N, 1, h, w).
+        upsample: to the size of the pixels, each cell laid where it looks (see `centres`); if False, (N, 1, h, w).
     """
     place = task.once("grad-cam place", lambda: find_place(task.model, task.pixels, layer))
     activation, gradient = map_and_gradient(task, place)
@@ -34,7 +34,7 @@ def grad_cam(task: Task, *, layer: str | None = None, positive_only: bool = True
     if positive_only:
         relevance = relevance.relu()
     if upsample:
-        relevance = interpolate(relevance, size=task.pixels.shape[2:], mode="bilinear", align_corners=False)
+        relevance = lay_over(relevance, (task.pixels.shape[2], task.pixels.shape[3]), place.centres)
     return relevance
 
 

@@ -110,6 +110,4 @@ class Task:
 def _check_range(target: Tensor, classes: int) -> None:
     wrong = target[(target < 0) | (target >= classes)]
     if len(wrong):
-        raise ModelError(
-            f"There is no class {int(wrong[0])}: the model has {classes}, numbered 0 to {classes - 1}; name one of them."
-        )
+        raise ModelError(f"There is no class {int(wrong[0])}: the model has {classes}, numbered 0 to {classes - 1}.")
