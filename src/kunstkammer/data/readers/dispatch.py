@@ -115,6 +115,11 @@ def _read_plain(root: Path, found: Found, wish: Wish) -> Rows:
         return read_splits(root, found, splits, wish)
     if ROBOFLOW_NAME in found.others:
         return read_coco(root / ROBOFLOW_NAME)
+    if wish.column is not None:
+        raise DataError(
+            f"{root} holds class folders and no table, so it has no column '{wish.column}'; leave the label column out, "
+            "or name the table instead of the folder."
+        )
     rows = read_class_folders(root, found)
     tables = [
         path for path in found.others if "/" not in path and Path(path).suffix.lower() in (*TABLE_SUFFIXES, ".json")
