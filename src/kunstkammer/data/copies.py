@@ -17,11 +17,13 @@ if TYPE_CHECKING:
 RADIUS = 8
 """Bits in which the hashes of copies may differ. Of pages cropped by 1 % all are within it, by 2 % four of five."""
 
-# Tuned by eye on comic pages, vector portraits that share their parts, film frames of faces, and coins (see the tests for
-# what must be found and what must not): copies differ evenly, look-alikes in a spot.
+# Tuned by eye on comic pages, vector portraits that share their parts, film frames of faces, and coins (see the tests
+# for what must be found and what must not): copies differ evenly, look-alikes in a spot.
 _CERTAIN = (0.97, 0.14)  # (least correlation, largest spot) of copies wherever they are
 _LIKELY = (0.95, 0.50)  # of copies where nothing else looks like them
 _LOOK_ALIKE = 0.75  # correlation of pictures that are no copies but make "likely" doubtful
+_LAYOUT = 0.45  # correlation with a quarter of all pictures that makes "likely" doubtful: one layout is common to them
+_SAMPLE, _FEW = 256, 16  # pictures that this is judged by; among fewer than so many it cannot be
 _PLAUSIBLE = 0.45  # correlation before the thumbnails are laid on each other, below which nothing is looked at further
 
 _BLANK_DEVIATION = 2.0  # grey levels: scanner noise and JPEG stay below it, a line of text does not
@@ -54,23 +56,36 @@ def near_copies(hashes: np.ndarray, thumbnails: np.ndarray, sizes: np.ndarray) -
     Args:
         hashes: uint64 (N,). thumbnails: uint8 (N, 32, 32). sizes: (N, 2), (width, height).
     """
-    pairs, rough = _candidates(hashes, thumbnails, sizes)
+    fine = fine_structure(thumbnails)
+    pairs, rough = _candidates(hashes, thumbnails, sizes, fine)
     if not len(pairs):
         return np.empty((0, 2), np.int64)
     chosen = _best_of_each(pairs, rough)
     correlation, spot = rough.copy(), np.full(len(pairs), np.inf, np.float32)
-    correlation[chosen], spot[chosen] = likeness(thumbnails[pairs[chosen, 0]], thumbnails[pairs[chosen, 1]])
+    one, other = thumbnails[pairs[chosen, 0]], thumbnails[pairs[chosen, 1]]
+    there, back = likeness(one, other), likeness(other, one)  # the worse of the two, so that the order does not matter
+    correlation[chosen], spot[chosen] = np.minimum(there[0], back[0]), np.maximum(there[1], back[1])
     certain = (correlation >= _CERTAIN[0]) & (spot <= _CERTAIN[1])
     likely = (correlation >= _LIKELY[0]) & (spot <= _LIKELY[1])
-    doubted = np.zeros(len(hashes), dtype=bool)
+    doubted = _alike_all(fine)
     doubted[pairs[~likely & (correlation >= _LOOK_ALIKE)]] = True
     return pairs[certain | (likely & ~doubted[pairs].any(axis=1))]
 
 
-def _candidates(hashes: np.ndarray, thumbnails: np.ndarray, sizes: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def _alike_all(fine: np.ndarray) -> np.ndarray:
+    """Return bool (N,): pictures of the kind that all look alike, as coins photographed in one way do."""
+    if len(fine) < _FEW:
+        return np.zeros(len(fine), dtype=bool)
+    some = fine[:: -(-len(fine) // _SAMPLE)]
+    correlation = np.concatenate([fine[at : at + _AT_ONCE] @ some.T for at in range(0, len(fine), _AT_ONCE)])
+    return np.quantile(correlation, 0.75, axis=1) > _LAYOUT
+
+
+def _candidates(
+    hashes: np.ndarray, thumbnails: np.ndarray, sizes: np.ndarray, fine: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
     """Return pairs i < j with near hashes and aspects, int64 (M, 2), and how their thumbnails correlate as they lie."""
     aspect = np.log(sizes[:, 0] / np.maximum(sizes[:, 1], 1))
-    fine = fine_structure(thumbnails)
     found, rough = [np.empty((0, 2), np.int64)], [np.empty(0, np.float32)]
     for pairs in _near_hashes(hashes, thumbnails):
         pairs = np.sort(pairs[np.abs(aspect[pairs[:, 0]] - aspect[pairs[:, 1]]) <= _MOST_ASPECT], axis=1)
@@ -84,7 +99,7 @@ def _candidates(hashes: np.ndarray, thumbnails: np.ndarray, sizes: np.ndarray) -
 
 
 def _near_hashes(hashes: np.ndarray, thumbnails: np.ndarray) -> Iterator[np.ndarray]:
-    """Yield pairs of pictures, int64 (M, 2), whose hashes are near; bounded for each picture, however many are alike."""
+    """Yield pairs of pictures, int64 (M, 2), whose hashes are near; few for each, however many are alike."""
     tones = thumbnails.reshape(len(thumbnails), -1).mean(axis=1)
     order = np.lexsort((tones, hashes))
     values, begin, size = np.unique(hashes[order], return_index=True, return_counts=True)

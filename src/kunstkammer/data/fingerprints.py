@@ -1,8 +1,8 @@
 """Fingerprints: which pictures are the same, or nearly the same, picture.
 
 A perceptual hash (64 bits of the picture's coarse structure, after Zauner 2010, "Implementation and benchmarking of
-perceptual image hash functions", section 3.2.1) finds candidates; `copies.py` decides by the thumbnails. The hash is exact
-integer arithmetic, and so the same on every machine.
+perceptual image hash functions", section 3.2.1) finds candidates; `copies.py` decides by the thumbnails. The hash is
+exact integer arithmetic, and so the same on every machine.
 """
 
 from __future__ import annotations
@@ -63,8 +63,8 @@ def perceptual_hash(image: Image.Image) -> int:
 def near_duplicates(hashes: np.ndarray, radius: int) -> np.ndarray:
     """Return the pairs i < j, int64 (M, 2), whose hashes differ in at most `radius` bits; exact, sorted.
 
-    Equal hashes count once: of k pictures that share a hash the first stands for the others, with k - 1 pairs to it, and
-    only it is paired with other hashes. So a thousand blank pages give 999 pairs, and no pair that matters is lost.
+    Equal hashes count once: of k pictures that share a hash the first stands for the others, with k - 1 pairs to it,
+    and only it is paired with other hashes. So a thousand blank pages give 999 pairs, and no pair that matters is lost.
     """
     if radius < 0 or radius > 64:
         raise ValueError(f"A radius is a number of bits, 0 to 64, not {radius}.")
@@ -91,11 +91,11 @@ def pair_blocks(values: np.ndarray, radius: int) -> Iterator[tuple[np.ndarray, n
         index = faiss.IndexBinaryMultiHash(64, 4, 16)
         index.nflip = radius // 4
     else:
-        index = faiss.IndexBinaryFlat(64)
+        index = faiss.IndexBinaryFlat(64)  # type: ignore[assignment]
     index.add(codes)
     for start in range(0, len(codes), _QUERIES_AT_ONCE):
         limits, bits, found = index.range_search(codes[start : start + _QUERIES_AT_ONCE], radius + 1)
-        queries = start + np.repeat(np.arange(len(limits) - 1), np.diff(limits.astype(np.int64)))
+        queries = start + np.repeat(np.arange(len(limits) - 1), np.diff(limits).astype(np.int64))
         later = found > queries
         yield np.stack([queries[later], found[later]], axis=1), bits[later].astype(np.int64)
 
@@ -103,11 +103,12 @@ def pair_blocks(values: np.ndarray, radius: int) -> Iterator[tuple[np.ndarray, n
 def duplicate_groups(survey: Survey) -> np.ndarray:
     """Return the group of each picture, int64 (N,): copies of one picture share a number.
 
-    Equal files are copies, and so are pictures that differ only by compression, scaling, brightness, contrast, tone curve
-    or a crop of a percent or two, as far as their thumbnails show it without doubt (`copies.near_copies`). Pictures that
-    merely look alike are not: the same page with other words, the next frame of a film, another coin from the same die.
-    Each picture of a group is a copy of the group's chief picture, so groups do not grow by chains. Blank pictures of one
-    tone are copies. Groups are numbered in the order in which they begin; an unreadable picture is alone in its own.
+    Equal files are copies, and so are pictures that differ only by compression, scaling, brightness, contrast, tone
+    curve or a crop of a percent or two, as far as their thumbnails show it without doubt (`copies.near_copies`).
+    Pictures that merely look alike are not: the same page with other words, the next frame of a film, another coin from
+    the same die. Each picture of a group is a copy of the group's chief picture, so groups do not grow by chains. Blank
+    pictures of one tone are copies. Groups are numbered in the order in which they begin; an unreadable picture is
+    alone in its own.
     """
     from kunstkammer.data.copies import group_copies
 

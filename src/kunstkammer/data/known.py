@@ -1,8 +1,9 @@
 """What is known already: which content a file holds, and the facts of a content, kept in one SQLite file of the cache.
 
 A file counts as unchanged when its size, mtime, ctime and inode are those it had when it was hashed. A change that
-keeps all four is not possible without setting the clock back: writing moves ctime, and no program can set ctime. The one
-gap is a file system's clock tick, so a file that changed within the last seconds before it was hashed is not remembered.
+keeps all four is not possible without setting the clock back: writing moves ctime, and no program can set ctime. The
+one gap is a file system's clock tick, so a file that changed within the last seconds before it was hashed is not
+remembered.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ from kunstkammer.progress import say
 
 NAME = "known-1.sqlite"
 LIMIT_BYTES = 2 << 30
-"""Above this size the facts and files that were not used for the longest time are forgotten (about 1.5 million pictures)."""
+"""Above this size, about 1.5 million pictures, the files and facts not used for the longest time are forgotten."""
 
 MEND = "Set KUNSTKAMMER_CACHE to a folder that can be written and has room."
 
@@ -69,8 +70,8 @@ def settled(state: os.stat_result) -> bool:
 class Known:
     """The SQLite file, used by one thread; several processes may hold it at once. Use it in a `with`.
 
-    A damaged file is thrown away with a line said: all in it can be found out again. Raises `ResourceError` when the disk
-    is full or cannot be written.
+    A damaged file is thrown away with a line said: all in it can be found out again. Raises `ResourceError` when the
+    disk is full or cannot be written.
     """
 
     def __init__(self, folder: Path) -> None:

@@ -1,9 +1,9 @@
 """Likeness: how alike two thumbnails are once they lie on each other, to tell copies from look-alikes.
 
-A copy that was compressed, scaled, cropped a little or brightened differs from its original evenly; a look-alike (the same
-drawn head with other glasses, another coin of the same type) differs strongly in a spot. So one thumbnail is laid on the
-other (shift and scale along both axes, by Gauss-Newton steps on the grey values: Lucas and Kanade 1981, "An iterative
-image registration technique"), its tones are fitted by a cubic curve, and what remains is measured.
+A copy that was compressed, scaled, cropped a little or brightened differs from its original evenly; a look-alike (the
+same drawn head with other glasses, another coin of the same type) differs strongly in a spot. So one thumbnail is laid
+on the other (shift and scale along both axes, by Gauss-Newton steps on the grey values: Lucas and Kanade 1981, "An
+iterative image registration technique"), its tones are fitted by a cubic curve, and what remains is measured.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """The plate store: segments of plates on disk, each whole or absent, found by the content that a plate was made of.
 
-A segment is one file: a header, the SHA-256 digests of the contents, and the plates, row after row. It is written under a
-temporary name, fsynced and renamed, so that it is there whole or not at all, whenever the process is killed. Its name
+A segment is one file: a header, the SHA-256 digests of the contents, and the plates, row after row. It is written under
+a temporary name, fsynced and renamed, so that it is there whole or not at all, whenever the process is killed. Its name
 follows from its digests, so that two processes that build the same write the same file. Nothing in it ever changes; it
 is mapped into memory and, once mapped, stays readable even if another process deletes it.
 """
@@ -75,7 +75,7 @@ class Segment:
 
     def check(self) -> None:
         """Read every plate and compare the checksum; raises `DamagedSegmentError`."""
-        if zlib.crc32(self.plates) != self._sum:
+        if zlib.crc32(self.plates.data.cast("B")) != self._sum:
             raise DamagedSegmentError("its plates are not what was written")
 
 
@@ -121,15 +121,16 @@ class PlateStore:
     def add(self, digests: Sequence[bytes], plates: np.ndarray) -> Segment:
         """Write one segment: plates uint8 (n, channels, height, width) of n different contents. `ResourceError`."""
         index = b"".join(digests)
+        rows = np.ascontiguousarray(plates).data.cast("B")
         path = self.folder / (hashlib.sha256(index).hexdigest()[:32] + SUFFIX)
         offset = -(-(_HEADER.size + len(index)) // _ALIGNMENT) * _ALIGNMENT
-        sums = (zlib.crc32(index), zlib.crc32(np.ascontiguousarray(plates)))
+        sums = (zlib.crc32(index), zlib.crc32(rows))
         header = _HEADER.pack(_MAGIC, len(digests), *self.shape, offset, *sums)
         try:
             with atomic_file(path) as partial, partial.open("wb") as file:
                 file.write(header + index)
                 file.write(bytes(offset - len(header) - len(index)))
-                file.write(memoryview(np.ascontiguousarray(plates)).cast("B"))
+                file.write(rows)
         except ResourceError as error:
             raise ResourceError(f"{error} {MEND}") from error
         _open_segments.pop(path, None)
@@ -200,7 +201,7 @@ class PlateStore:
 
 
 def limit_bytes(root: Path) -> int:
-    """Return how large all plate stores together may be: `KUNSTKAMMER_CACHE_GB`, or 20 GB and at most half the free disk."""
+    """Return how large all plate stores together may be: `KUNSTKAMMER_CACHE_GB`, or 20 GB and at most half the disk."""
     named = os.environ.get(LIMIT_VARIABLE)
     if named:
         try:
@@ -215,7 +216,7 @@ def limit_bytes(root: Path) -> int:
 
 
 def make_room(root: Path, needed: int, held: Iterable[Path] = ()) -> None:
-    """Delete the segments least recently used, those in `held` excepted, until `needed` more bytes keep to the limit."""
+    """Delete the segments least recently used, but none in `held`, until `needed` more bytes keep to the limit."""
     held = set(held)
     limit = limit_bytes(root)
     sizes = {path: _size(path) for path in root.glob(f"*/*{SUFFIX}")}
@@ -227,7 +228,7 @@ def make_room(root: Path, needed: int, held: Iterable[Path] = ()) -> None:
         total -= sizes[path]
     if total > limit and needed:
         say(
-            f"This run's plates take {total / 1e9:.1f} GB, more than the limit of {limit / 1e9:.1f} GB ({LIMIT_VARIABLE}); "
+            f"The plates take {total / 1e9:.1f} GB, more than the limit of {limit / 1e9:.1f} GB ({LIMIT_VARIABLE}): "
             "later runs will delete them."
         )
 

@@ -25,6 +25,11 @@ _BARELY = 0.05
 """Whole groups do not suffice when labels that make up more than this share of all are missing from a part for want of
 groups, or when validation gets less than half or more than twice its share of the pictures."""
 
+_BY_PICTURE = (
+    "There are too few groups to keep validation apart by whole groups: it is drawn by picture from the groups of "
+    "train, so its figures flatter. Test is kept apart by whole groups."
+)
+
 
 @dataclass(frozen=True)
 class SplitPlan:
@@ -92,9 +97,7 @@ def plan_split(
     ):
         inner = join_groups(*(() if copies is None else (copies,)), pictures=len(collection))
         parts = _test_apart(labels, unit, inner, shares, seed)
-        note = "There are too few groups to keep validation apart by whole groups: it is drawn by picture from the groups of "
-        notes = [note + "train, so its figures flatter. Test is kept apart by whole groups."]
-        return SplitPlan(parts, notes + _missing(collection, labels, unit, parts, shares))
+        return SplitPlan(parts, [_BY_PICTURE, *_missing(collection, labels, unit, parts, shares)])
     return SplitPlan(parts, _missing(collection, labels, unit, parts, shares))
 
 
@@ -107,10 +110,10 @@ def carve_validation(
     seed: int = 0,
     strict: bool = False,
 ) -> SplitPlan:
-    """Take `share` of the training pictures of a collection that brings no validation part, and leave the rest as it is.
+    """Take `share` of the training pictures of a collection that brings no validation part; the rest stays as it is.
 
-    Stratified, groups whole; where there are too few groups for that, by picture (copies kept together) unless `strict`,
-    and a note says so. Args as for `plan_split`. Raises `DataError` where there is no training part.
+    Stratified, groups whole; where there are too few groups for that, by picture (copies kept together) unless
+    `strict`, and a note says so. Args as for `plan_split`. Raises `DataError` where there is no training part.
     """
     parts = list(collection.splits)
     train = np.array([i for i, part in enumerate(parts) if part == "train"], dtype=np.int64)

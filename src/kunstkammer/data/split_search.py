@@ -2,8 +2,8 @@
 
 In the spirit of iterative stratification (Sechidis, Tsoumakas, Vlahavas 2011, "On the stratification of multi-label
 data", algorithm 1), carried over to groups that must stay whole: the label with the fewest groups left is dealt out
-first, each group to the part that lacks that label most. Then labels that are missing from a part are brought there, and
-single groups are moved as long as that brings the parts nearer to the fractions. Few groups are tried in every way.
+first, each group to the part that lacks that label most. Then labels that are missing from a part are brought there,
+and single groups are moved as long as that brings the parts nearer to the fractions. Few groups are tried in every way.
 """
 
 from __future__ import annotations
@@ -25,10 +25,12 @@ class Problem:
 
     Attributes:
         counts: float64 CSR (G, K): how many pictures of group g carry label k. The last column counts the pictures.
-        fractions: float64 (P,), of each part, above 0, together 1. Parts stand in the order in which they must get a label
-            that has fewer groups than there are parts.
+        fractions: float64 (P,), of each part, above 0, together 1. A label with fewer groups than there are parts must
+            be in the first of them.
         required: bool (P, K): the labels that must be present in a part, where groups allow it.
         weights: float64 (P, K): what a squared error in the count of a label in a part costs.
+        wanted: float64 (P, K): the counts that the fractions ask for.
+        alarm: what a label missing from a part costs; more than all errors together.
     """
 
     counts: sparse.csr_matrix
