@@ -7,7 +7,7 @@ TESTS_READY := $(VENV)/.installed-for-tests
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test lint types imports format check bench clean
+.PHONY: help install demo test lint types imports format check docs bench clean
 
 help: ## print this
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 12
@@ -36,6 +36,9 @@ check: lint types imports test ## all of the above
 format: $(TESTS_READY) ## let ruff format the code
 	$(BIN)/ruff check --fix
 	$(BIN)/ruff format
+
+docs: $(TESTS_READY) ## make the reference of commands again
+	$(BIN)/python -m typer kunstkammer.cli.app utils docs --name kunstkammer --output docs/commands.md
 
 bench: $(TESTS_READY) ## run the benchmarks (needs a collection: DATA=path)
 	$(BIN)/python -m benchmarks.run $(DATA)

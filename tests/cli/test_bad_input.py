@@ -12,7 +12,14 @@ from PIL import Image
 from tests.cli.command import run
 from tests.conftest import write_collection
 
-TINY = ["--set", "picture.size=32", "--set", "training.epochs=1", "--set", "model.options={stages: [[4], [8]], dense: 8}"]
+TINY = [
+    "--set",
+    "picture.size=32",
+    "--set",
+    "training.epochs=1",
+    "--set",
+    "model.options={stages: [[4], [8]], dense: 8}",
+]
 TRAIN = ["--recipe", "anime-cartoon", *TINY, "--set", "evaluation.resamples=100", "--set", "evaluation.pictures=1"]
 
 

@@ -1,0 +1,133 @@
+"""The verb train: duplicates never cross a split, splits are honoured, and a killed run goes on with --resume."""
+
+import csv
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+import torch
+from safetensors.torch import load_file
+
+import kunstkammer
+from kunstkammer.errors import DataError, KunstkammerError, RecipeError
+from kunstkammer.training.state import newest_state
+from tests.cli.command import run
+from tests.conftest import write_collection
+
+RECIPE = {
+    "name": "tiny",
+    "picture": {"size": 32, "channels": "grey"},
+    "model": {"name": "sketchnet", "options": {"stages": [[4], [8]], "dense": 8}},
+    "training": {"epochs": 2, "batch_size": 4, "optimizer": {"learning_rate": 0.01}},
+    "evaluation": {"resamples": 100, "pictures": 2},
+}
+
+
+def parts(folder) -> dict[str, str]:
+    with open(folder / "split.csv", encoding="utf-8", newline="") as file:
+        return {row["file"]: row["part"] for row in csv.DictReader(file)}
+
+
+def test_copies_are_kept_on_one_side_of_the_split(tmp_path):
+    data = write_collection(tmp_path / "noise", each=15)
+    for i in range(0, 15, 2):
+        shutil.copy(data / "dark" / f"{i:03}.png", data / "dark" / f"{i:03}-copy.png")
+    kunstkammer.train(data, RECIPE, out=tmp_path / "run")
+    found = parts(tmp_path / "run")
+    for i in range(0, 15, 2):
+        assert found[f"dark/{i:03}.png"] == found[f"dark/{i:03}-copy.png"]
+
+
+def test_given_splits_are_honoured_and_a_leak_is_taken_out_of_training(tmp_path):
+    for part, each, seed in (("Training", 12, 1), ("Validation", 5, 2), ("Testing", 6, 3)):
+        write_collection(tmp_path / "pages" / part, each=each, seed=seed)
+    shutil.copy(tmp_path / "pages/Testing/dark/000.png", tmp_path / "pages/Training/dark/leak.png")
+    measured = kunstkammer.train(tmp_path / "pages", RECIPE, out=tmp_path / "run")
+    assert measured.n == 12
+    found = parts(tmp_path / "run")
+    assert found["Training/dark/leak.png"] == ""
+    assert found["Testing/dark/000.png"] == "test"
+    assert sum(part == "train" for part in found.values()) == 24
+    assert "copies of pictures in test" in (tmp_path / "run" / "README.md").read_text(encoding="utf-8")
+
+
+def test_groups_never_cross_into_the_test_part(tmp_path):
+    data = write_collection(tmp_path / "noise", each=20)
+    rows = ["file_name,label,title"]
+    rows += [f"{label}/{i:03}.png,{label},{label}-{i // 4}" for label in ("dark", "light") for i in range(20)]
+    (data / "metadata.csv").write_text("\n".join(rows))
+    kunstkammer.train(data, RECIPE, out=tmp_path / "run", settings={"data.groups": ["title"]})
+    found = parts(tmp_path / "run")
+    for label in ("dark", "light"):
+        for title in range(5):
+            own = {found[f"{label}/{i:03}.png"] == "test" for i in range(4 * title, 4 * title + 4)}
+            assert len(own) == 1
+
+
+def test_several_labels_a_picture(tmp_path):
+    data = write_collection(tmp_path / "noise", each=30)
+    rows = ["file_name,labels"]
+    rows += [
+        f"{label}/{i:03}.png,{label}{'|even' if i % 2 == 0 else ''}" for label in ("dark", "light") for i in range(30)
+    ]
+    (data / "metadata.csv").write_text("\n".join(rows))
+    measured = kunstkammer.train(data, RECIPE, out=tmp_path / "run", settings={"training.loss": "bce"})
+    assert {"subset_accuracy", "samples_f1", "mean_average_precision"} <= measured.metrics.keys()
+    predicted = kunstkammer.predict(tmp_path / "run", data / "dark" / "000.png")
+    assert len(predicted.predictions.label_names) == 3
+
+
+@pytest.mark.slow
+def test_a_killed_run_goes_on_with_resume_and_ends_the_same(tmp_path):
+    data = write_collection(tmp_path / "noise")
+    words = [
+        str(data), "--recipe", "anime-cartoon", "--set", "picture.size=32", "--set", "training.epochs=40", "--set",
+        "model.options={stages: [[4], [8]], dense: 8}", "--set", "evaluation.resamples=100",
+    ]  # fmt: skip
+    assert run("train", *words, "--out", str(tmp_path / "whole")).status == 0
+    killed = tmp_path / "killed"
+    command = [sys.executable, "-m", "kunstkammer", "train", *words, "--out", str(killed)]
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    deadline = time.monotonic() + 120
+    while newest_state(killed) is None and process.poll() is None and time.monotonic() < deadline:
+        time.sleep(0.005)
+    os.kill(process.pid, signal.SIGKILL)
+    assert process.wait() == -signal.SIGKILL, "the training was over before it could be killed"
+    assert run("train", *words, "--out", str(killed)).status == 1
+    assert "not finished" in run("predict", str(killed), str(data)).stderr
+    assert run("train", *words, "--out", str(killed), "--resume").status == 0
+    one, two = load_file(tmp_path / "whole" / "model.safetensors"), load_file(killed / "model.safetensors")
+    assert all(torch.equal(one[name], two[name]) for name in one)
+    assert not (killed / "state").exists()
+    with pytest.raises(KunstkammerError, match="finished"):
+        kunstkammer.train(data, out=killed, resume=True)
+
+
+def test_a_resume_refuses_another_recipe_or_another_collection(tmp_path, monkeypatch):
+    data = write_collection(tmp_path / "noise")
+    from kunstkammer.training import trainer
+
+    def stop(self, *_, **__):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(trainer.PlateTrainer, "evaluate", stop)
+        with pytest.raises(KeyboardInterrupt):
+            kunstkammer.train(data, RECIPE, out=tmp_path / "run")
+    with pytest.raises(RecipeError, match=r"another training\.epochs"):
+        kunstkammer.train(data, RECIPE, out=tmp_path / "run", settings={"training.epochs": 9}, resume=True)
+    (data / "dark" / "000.png").write_bytes((data / "dark" / "001.png").read_bytes())
+    with pytest.raises(DataError, match="has changed"):
+        kunstkammer.train(data, out=tmp_path / "run", resume=True)
+
+
+def test_a_failure_before_the_first_state_leaves_nothing_behind(tmp_path):
+    data = write_collection(tmp_path / "noise")
+    settings = {"training.optimizer": {"name": "sgd", "learning_rate": 1e18}}
+    with pytest.raises(KunstkammerError, match="learning_rate"):
+        kunstkammer.train(data, RECIPE, out=tmp_path / "run", settings=settings)
+    assert not (tmp_path / "run").exists()
