@@ -3,7 +3,7 @@
 - `task`: what a method is given, and how it is held: `Task`, `borrowed`
 - `target`: which class is explained
 - `interface`: `explain`, which checks everything and calls the method
-- `layers`: where a network still knows where things are: `find_layer`
+- `layers`: where a network still knows where things are: `find_layer`; `centres`: which places its cells look at
 - `grad_cam`, `gradient`: the methods, each one function with `@register("explainers", name, summary)`
 - `figure`: from maps to pictures that people understand
 """
