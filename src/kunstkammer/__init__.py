@@ -71,7 +71,7 @@ def __getattr__(name: str) -> Any:
     raise AttributeError(f"module 'kunstkammer' has no attribute {name!r}")
 
 
-def __dir__() -> list[str]:
+def __dir__() -> Any:
     return __all__
 
 

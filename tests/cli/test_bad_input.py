@@ -86,8 +86,15 @@ def no_collection_at_all(folder: Path) -> tuple[str, ...]:
 
 @pytest.mark.parametrize(
     "make",
-    [empty_folder, one_class, one_picture_in_a_class, an_empty_class_folder, a_label_for_a_file_that_is_not_there, no_collection_at_all],
-)  # fmt: skip
+    [
+        empty_folder,
+        one_class,
+        one_picture_in_a_class,
+        an_empty_class_folder,
+        a_label_for_a_file_that_is_not_there,
+        no_collection_at_all,
+    ],
+)
 def test_a_collection_that_cannot_be_learnt_from(tmp_path, make):
     words = make(tmp_path / "noise")
     assert_one_clear_line(train(tmp_path / "noise", tmp_path / "run"), *words)
@@ -160,7 +167,9 @@ def test_a_full_or_read_only_disk_is_named_and_nothing_stays(tmp_path, collectio
 
     place = tmp_path / "disk"
     place.mkdir()
-    mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", option, "tmpfs", str(place)], capture_output=True)
+    mounted = subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", option, "tmpfs", str(place)], capture_output=True, check=False
+    )
     if mounted.returncode:
         pytest.skip(f"no file system can be mounted here: {mounted.stderr.decode().strip()}")
     try:

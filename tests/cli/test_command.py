@@ -42,7 +42,8 @@ def test_help_loads_nothing_heavy():
     code = (
         "import sys; from kunstkammer.cli.app import app\n"
         "try: app(['--help'])\nexcept SystemExit: pass\n"
-        "print([m for m in ('torch', 'transformers', 'datasets', 'numpy', 'PIL', 'pandas') if m in sys.modules], file=sys.stderr)"
+        "heavy = ('torch', 'transformers', 'datasets', 'numpy', 'PIL', 'pandas')\n"
+        "print([m for m in heavy if m in sys.modules], file=sys.stderr)"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stderr.strip() == "[]"

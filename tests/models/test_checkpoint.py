@@ -1,4 +1,4 @@
-"""Checkpoints: what is opened, what is refused, and that pictures are prepared as the checkpoint's own processor does."""
+"""Checkpoints: what is opened, what is refused, and that pictures are prepared as the processor says."""
 
 import json
 import pickle

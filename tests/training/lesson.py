@@ -1,4 +1,4 @@
-"""A training of a few seconds, run as a process of its own so that a test can kill it: python lesson.py DATA RUN [resume]."""
+"""A training of a few seconds, which a test can run as a process and kill: python lesson.py DATA RUN [resume]."""
 
 import sys
 from pathlib import Path

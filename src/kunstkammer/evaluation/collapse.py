@@ -10,10 +10,10 @@ data with class shares q: its *reach*. The *drift* is the mean distance from the
 The rule. Predictions are still when they move by less than 5 % of the reach. The threshold cannot catch a weak but
 calibrated model that knows anything worth knowing: for such a model the mean probability of a class differs between
 its own and the other pictures by Var(p_k) / (q_k (1 - q_k)), and a movement of 5 % of the reach holds that to a ROC-AUC
-of about 0.53. Still predictions are a collapse, except where the part holds (almost) one class, or no truth is known, and
-the predictions stay away from the prior: then saying the same of every picture may be right. Where the small movement
-ranks the pictures rightly all the same (mean ROC-AUC of 0.6 or more, beyond three standard errors) the sentence says so,
-because longer training may then be the mend.
+of about 0.53. Still predictions are a collapse, except where the part holds (almost) one class, or no truth is known,
+and the predictions stay away from the prior: then saying the same of every picture may be right. Where the small
+movement ranks the pictures rightly all the same (mean ROC-AUC of 0.6 or more, beyond three standard errors) the
+sentence says so, because longer training may then be the mend.
 """
 
 from __future__ import annotations

@@ -82,14 +82,14 @@ def plan_parts(collection: Collection, seen: Survey, settings: DataSettings, see
         if left:
             notes.append(f"{left} pictures outside the given splits, or copies of others, are left out.")
         if "validation" not in given and settings.split.validation:
-            rows = np.array([i for i, part in enumerate(parts) if part])
-            inner = collection.select(rows).with_column("split", [parts[i] for i in rows])
+            kept_rows = np.array([i for i, part in enumerate(parts) if part])
+            inner = collection.select(kept_rows).with_column("split", [parts[i] for i in kept_rows])
             share = settings.split.validation / (settings.split.train + settings.split.validation)
             plan = carve_validation(
-                inner, share, groups=None if kept is None else kept[rows], copies=copies[rows], seed=seed
+                inner, share, groups=None if kept is None else kept[kept_rows], copies=copies[kept_rows], seed=seed
             )
             notes += plan.notes
-            for i, part in zip(rows, plan.parts, strict=True):
+            for i, part in zip(kept_rows, plan.parts, strict=True):
                 parts[i] = part
     _require_classes(collection, parts)
     labels = collection.labels
@@ -123,7 +123,7 @@ def _leave_out_leaks(parts: list[str], copies: np.ndarray, notes: list[str]) -> 
     safest: dict[int, int] = {}
     for part, group in zip(parts, copies, strict=True):
         safest[group] = min(safest.get(group, 3), rank[part])
-    dropped = Counter()
+    dropped: Counter[str] = Counter()
     for i, (part, group) in enumerate(zip(parts, copies, strict=True)):
         if part and rank[part] > safest[group]:
             dropped[part] += 1

@@ -184,18 +184,19 @@ class PlateTrainer(Trainer):
         batches = SeededBatches(
             lesson.train, lesson.targets[lesson.train], settings.batch_size, settings.sampling, self.recipe.seed
         )
-        loader: DataLoader = EpochLoader(LessonBatches(lesson), batch_sampler=batches, collate_fn=_as_is)
+        # A batch is asked for by its key, not by a list of indices as the types of DataLoader have it.
+        loader: DataLoader = EpochLoader(LessonBatches(lesson), batch_sampler=batches, collate_fn=_as_is)  # type: ignore[arg-type]
         return loader
 
     def create_optimizer(self, model: Any = None) -> torch.optim.Optimizer:
         """Return the recipe's optimizer over the weights that learn."""
-        if self.optimizer is None:
+        if self.optimizer is None:  # type: ignore[has-type]
             self.optimizer = make_optimizer(model or self.model, self.recipe.training.optimizer)
         return self.optimizer
 
     def create_scheduler(self, num_training_steps: int, optimizer: Any = None) -> Any:
         """Return the recipe's schedule, a function of the step alone."""
-        if self.lr_scheduler is None:
+        if self.lr_scheduler is None:  # type: ignore[has-type]
             factor = rate_factor(self.recipe.training.schedule, num_training_steps)
             self.lr_scheduler = torch.optim.lr_scheduler.LambdaLR(optimizer or self.optimizer, factor)
             self._created_lr_scheduler = True

@@ -117,8 +117,8 @@ def _read_plain(root: Path, found: Found, wish: Wish) -> Rows:
         return read_coco(root / ROBOFLOW_NAME)
     if wish.column is not None:
         raise DataError(
-            f"{root} holds class folders and no table, so it has no column '{wish.column}'; leave the label column out, "
-            "or name the table instead of the folder."
+            f"{root} holds class folders and no table, so it has no column '{wish.column}'; leave the label column "
+            "out, or name the table instead of the folder."
         )
     rows = read_class_folders(root, found)
     tables = [
