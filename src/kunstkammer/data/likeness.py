@@ -127,7 +127,8 @@ def _standardised(pictures: np.ndarray) -> np.ndarray:
 
 
 def _inner(pictures: np.ndarray) -> np.ndarray:
-    return pictures[:, _BORDER:-_BORDER, _BORDER:-_BORDER].reshape(len(pictures), -1)
+    inside = pictures[:, _BORDER:-_BORDER, _BORDER:-_BORDER]
+    return inside.reshape(len(pictures), inside.shape[1] * inside.shape[2])
 
 
 def _unit(vectors: np.ndarray) -> np.ndarray:
