@@ -56,6 +56,8 @@ def near_copies(hashes: np.ndarray, thumbnails: np.ndarray, sizes: np.ndarray) -
     Args:
         hashes: uint64 (N,). thumbnails: uint8 (N, 32, 32). sizes: (N, 2), (width, height).
     """
+    if len(hashes) < 2:
+        return np.empty((0, 2), np.int64)
     fine = fine_structure(thumbnails)
     pairs, rough = _candidates(hashes, thumbnails, sizes, fine)
     if not len(pairs):

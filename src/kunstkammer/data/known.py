@@ -191,12 +191,12 @@ class Known:
         query = f"SELECT digest FROM facts WHERE day < {day} AND how = ? AND digest IN (%s)"
         stale_facts = [row[0] for row in self._ask(query, list(facts), (how,))]
         if stale_files or stale_facts:
-            self._write(
-                [
-                    ("UPDATE files SET day = ? WHERE path = ?", [(day, path) for path in stale_files]),
-                    ("UPDATE facts SET day = ? WHERE digest = ? AND how = ?", [(day, d, how) for d in stale_facts]),
-                ]
-            )
+            statements: list[tuple[str, list[tuple[Any, ...]]]] = [
+                ("UPDATE files SET day = ? WHERE path = ?", [(day, path) for path in stale_files]),
+                ("UPDATE facts SET day = ? WHERE digest = ? AND how = ?", [(day, d, how) for d in stale_facts]),
+            ]
+            with contextlib.suppress(ResourceError):  # a cache that can only be read still serves what it holds
+                self._write(statements)
         if self._size() > LIMIT_BYTES:
             self._forget(day)
 

@@ -141,8 +141,11 @@ class PlateStore:
 
         Raises `ResourceError` when the disk cannot hold them. Segments that this process holds are never deleted.
         """
-        with disk_errors(self.folder):
-            self.folder.mkdir(parents=True, exist_ok=True)
+        try:
+            with disk_errors(self.folder):
+                self.folder.mkdir(parents=True, exist_ok=True)
+        except ResourceError as error:
+            raise ResourceError(f"{error} {MEND}") from error
         remove_strays(self.root)
         needed = plates * self.plate_bytes
         make_room(self.root, needed, set(_open_segments.keys()))
