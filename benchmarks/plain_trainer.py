@@ -78,6 +78,7 @@ def plain_trainer(subject: Subject, epochs: int) -> float:
             per_device_train_batch_size=subject.batch,
             num_train_epochs=epochs,
             use_cpu=training_device().type == "cpu",
+            dataloader_pin_memory=training_device().type == "cuda",
             # Nothing that costs time: no checkpoint, no tracker, no bar.
             save_strategy="no",
             report_to=[],

@@ -6,6 +6,7 @@ import argparse
 import ast
 import importlib
 import os
+import shutil
 import sys
 import tempfile
 from collections.abc import Iterator, Sequence
@@ -23,39 +24,52 @@ ON_REQUEST = ("install",)
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run what was asked for; return 0, or 1 where a benchmark cannot be carried out. A missed target is no error."""
     args = _parser().parse_args(arguments)
-    from kunstkammer.errors import KunstkammerError
-
     with tempfile.TemporaryDirectory(prefix="benchmarks-") as scratch:
         # Neither used nor filled: what earlier runs left in the user's cache would be a head start.
         os.environ["KUNSTKAMMER_CACHE"] = str(Path(scratch) / "cache")
-        try:
-            found = _all(args, Path(scratch))
-        except KunstkammerError as error:
-            print(f"Error: {error}", file=sys.stderr)
-            return 1
+        found, failed = _all(args, Path(scratch))
     print_table(found)
-    return 0
+    return 1 if failed else 0
 
 
-def _all(args: argparse.Namespace, scratch: Path) -> list[Found]:
+def _all(args: argparse.Namespace, scratch: Path) -> tuple[list[Found], bool]:
+    """Run one benchmark after the other; return what they found, and whether one of them could not be carried out."""
     from benchmarks import machine
+    from kunstkammer.errors import KunstkammerError
     from kunstkammer.files import write_json
 
     head: dict[str, Any] = {"started": datetime.now(UTC).isoformat(timespec="seconds"), "machine": machine.facts()}
     head["collection"] = args.data.resolve().name
-    chosen = args.only or [name for name in JOBS if name not in ON_REQUEST]
     found: list[Found] = []
-    for name in JOBS:
-        if name not in chosen:
-            continue
+    failed = False
+
+    def note(one: Found) -> None:
+        print(one.to_text(), flush=True)
+        found.append(one)
+        if args.out:  # after each, so that nothing is lost when a later one is stopped
+            write_json(args.out, {**head, **_as_json(found), "load_after": machine.load()})
+
+    for name in chosen(args.only):
         folder = scratch / name
         folder.mkdir()
-        for one in _job(name, _options(args, folder)):
-            print(one.to_text(), flush=True)
-            found.append(one)
-            if args.out:  # after each, so that a benchmark that fails takes no other with it
-                write_json(args.out, {**head, **_as_json(found), "load_after": machine.load()})
-    return found
+        try:
+            for one in _job(name, _options(args, folder)):
+                note(one)
+        except KunstkammerError as error:
+            print(f"Error: {name}: {error}", file=sys.stderr, flush=True)
+            note(Skipped(name, "what is missing above", "it failed"))
+            failed = True
+        shutil.rmtree(folder)
+    return found, failed
+
+
+def chosen(only: Sequence[str] | None) -> list[str]:
+    """Return the benchmarks to run, in the order of `JOBS`; all but those on request where none is named.
+
+    >>> chosen(["training", "startup"])
+    ['startup', 'training']
+    """
+    return [name for name in JOBS if (name in only if only else name not in ON_REQUEST)]
 
 
 def _job(name: str, options: Options) -> Iterator[Found]:

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 from benchmarks.contest import Measure, Options, Skipped, Target, compare, contest
-from benchmarks.run import JOBS, main, print_table, summary
+from benchmarks.run import JOBS, chosen, main, print_table, summary
 
 from kunstkammer.errors import KunstkammerError
 
@@ -67,9 +67,22 @@ def test_startup_is_measured_printed_and_written(tmp_path, capsys):
     assert "of 1 targets met" in capsys.readouterr().out
 
 
-def test_a_collection_that_is_not_there_is_said_in_a_line(tmp_path, capsys):
-    assert main([str(tmp_path / "nowhere"), "--only", "plates"]) == 1
-    assert capsys.readouterr().err.startswith("Error: ")
+def test_a_benchmark_that_fails_is_said_in_a_line_and_takes_no_other_with_it(tmp_path, capsys):
+    out = tmp_path / "results.json"
+    nowhere = str(tmp_path / "nowhere")
+    assert main([nowhere, "--only", "plates", "startup", "--repeats", "1", "--out", str(out)]) == 1
+    said = capsys.readouterr()
+    assert said.err.startswith("Error: plates: ")
+    assert "nowhere" in said.err
+    assert "plates: what is missing above: not measured, it failed" in said.out
+    results = json.loads(out.read_text(encoding="utf-8"))
+    assert {one["job"] for one in results["measures"]} == {"startup"}
+    assert [one["job"] for one in results["skipped"]] == ["plates"]
+
+
+def test_installing_runs_only_when_it_is_named():
+    assert chosen(None) == [name for name in JOBS if name != "install"]
+    assert chosen(["install", "startup"]) == ["startup", "install"]
 
 
 def test_contestants_take_turns_and_who_begins_changes():
