@@ -28,7 +28,7 @@ def balloon(
         side: -1 for the left upper corner, 1 for the right one.
         loud: a burst of spikes instead of an oval.
     """
-    letter = Type(size, max(0.7, size * 0.13), canvas.ink)
+    letter = Type(size, max(0.7, size * 0.15), canvas.ink)
     text = _words(canvas, manner, letter, room)
     rx, ry = _radii(canvas, manner, letter, text, room)
     middle = (canvas.width / 2 + side * (canvas.width / 2 - rx - 3), ry + 3)
@@ -123,7 +123,7 @@ def _between(a: Point, b: Point, share: float) -> Point:
 
 def caption(canvas: Canvas, palette: Palette, *, size: float) -> Box:
     """Draw a box with the storyteller's words, in rows, in any corner and return its box."""
-    letter = Type(size, max(0.7, size * 0.13), canvas.ink)
+    letter = Type(size, max(0.7, size * 0.15), canvas.ink)
     text = rows_of(speech(canvas.rng, 18), max(4, int(canvas.width * 0.8 / letter.step)))
     wide, tall = max(map(len, text)) * letter.step + size * 0.9, len(text) * size * ROW_STEP + size * 0.5
     x = canvas.rng.choice((2.0, max(2.0, canvas.width - wide - 2)))
@@ -145,7 +145,7 @@ def sound(canvas: Canvas, manner: Manner, palette: Palette, *, tall: float) -> N
         x, y, dx, dy = w / 2 - len(word) * tall * 0.43, level, tall * 0.86, -0.1 * tall
     else:
         word = rng.choice(ECHOES)
-        tall = min(tall * 1.15, h * 0.86 / (len(word) * 1.16))
+        tall = min(tall * 1.15, w * 0.26, h * 0.86 / (len(word) * 1.16))
         side = tall * 0.35 if rng.random() < 0.5 else w - tall * 1.3
         x, y, dx, dy = side, h * 0.94 - len(word) * tall * 1.16, 0.0, tall * 1.16
     for pen, ink in ((0.36 * tall, canvas.ink), (0.17 * tall, colour)):

@@ -28,7 +28,7 @@ from kunstkammer.data.drawn.tones import Tones
 from kunstkammer.errors import DataError
 from kunstkammer.registry import register
 
-SIZE = (344, 260)
+SIZE = (330, 264)
 """Height and width of a page in pixels; pages differ by about a tenth from it."""
 
 _TONES = {"comic": "hatch", "manga": "dots", "neither": "tint"}

@@ -15,7 +15,6 @@ LAYOUTS: dict[str, tuple[tuple[float, ...], ...]] = {
     "three-foot": ((1, 1), (1,)),
     "three-rows": ((1,), (1,), (1,)),
     "four": ((1, 1.2), (1.2, 1)),
-    "four-wide": ((1,), (1, 1), (1,)),
 }
 
 Cut = tuple[float, float]
@@ -43,14 +42,14 @@ def divide(layout: str, within: Box, *, gutter: float, slanted: bool, rng: rando
     heights = [rng.uniform(0.85, 1.2) for _ in rows]
     levels = [(y0 - half, y0 - half)]
     for i in range(1, len(rows)):
-        levels.append(leaning(y0 + height * sum(heights[:i]) / sum(heights), 0.08 * height))
+        levels.append(leaning(y0 + height * sum(heights[:i]) / sum(heights), 0.1 * height))
     levels.append((y1 + half, y1 + half))
     panels = []
     for row, (upper, lower) in zip(rows, pairwise(levels), strict=True):
         edges = [(x0 - half, x0 - half)]
         for i in range(1, len(row)):
             x = x0 + width * sum(row[:i]) / sum(row) + rng.uniform(-0.04, 0.04) * width
-            edges.append(leaning(x, 0.1 * width))
+            edges.append(leaning(x, 0.12 * width))
         edges.append((x1 + half, x1 + half))
         for left, right in pairwise(edges):
             panels.append(_inset((upper, lower), (left, right), (x0, x1), half))

@@ -134,7 +134,7 @@ def _say(page: Page, canvas: Canvas, speaker: Point | None, side: int) -> list[F
         canvas,
         page.manners["lettering"],
         size=page.artist["letter"],
-        room=canvas.width * canvas.height * page.rng.uniform(0.11, 0.17),
+        room=canvas.width * canvas.height * page.rng.uniform(0.14, 0.21),
         speaker=speaker,
         side=side,
         loud=page.rng.random() < 0.2,
@@ -156,12 +156,12 @@ def _backdrop(page: Page, canvas: Canvas, middle: Point, r: float, *, moving: bo
     rng, w, h = page.rng, canvas.width, canvas.height
     canvas.fill(scenery.box(0, 0, w, h), rng.choice((page.palette.paper, page.palette.sky, page.palette.wall)))
     manner = page.manners["motion"]
-    if manner != "neither" and (moving or rng.random() < 0.4):
+    if manner != "neither" and (moving or rng.random() < 0.55):
         if manner == "manga":
             focus_lines(canvas, middle, r)
         else:
             burst(page, canvas, middle, r)
-    elif rng.random() < 0.35:
+    elif rng.random() < 0.25:
         page.draw_place(canvas)
     elif rng.random() < 0.5:
         canvas.shade_all(page.tones.pick(rng))

@@ -42,8 +42,8 @@ def draw_scan(rng: random.Random) -> Scan:
         mean=rng.uniform(*MEAN),
         spread=rng.uniform(*SPREAD),
         rotation=rng.gauss(0, 0.8),
-        blur=rng.uniform(0.2, 0.8),
-        grain=rng.uniform(3, 9),
+        blur=rng.uniform(0.2, 0.65),
+        grain=rng.uniform(2.5, 7),
         lighting=rng.uniform(0, 0.16),
         quality=rng.randrange(68, 90),
     )
@@ -52,7 +52,7 @@ def draw_scan(rng: random.Random) -> Scan:
 def scanned(page: Image.Image, scan: Scan, *, paper: Colour, seed: int) -> Image.Image:
     """Return the page as the scan shows it, of the same size; pure in its arguments."""
     noise = np.random.default_rng(seed)
-    page = page.rotate(scan.rotation, Image.Resampling.BICUBIC, fillcolor=paper)
+    page = page.rotate(scan.rotation, Image.Resampling.BILINEAR, fillcolor=paper)
     page = page.filter(ImageFilter.GaussianBlur(scan.blur))
     pixels = np.asarray(page, dtype=np.float32)
     height, width = pixels.shape[:2]

@@ -28,19 +28,20 @@ columns in tall balloons. gutters: upright / slanted. motion: arcs and bursts / 
 swelling. sound: bold capitals / katakana.
 """
 
-CROSSED, ABSENT = 0.12, 0.08
-"""How often a mark is in the manner of the other kind, and how often in neither's."""
-MAJORITY = 4
+CROSSED = dict.fromkeys(CUES, 0.22) | {"eyes": 0.12, "hair": 0.14}
+ABSENT = 0.05
+"""How often a mark is drawn in the manner of the other kind, and in neither's, before `MAJORITY` weeds out pages."""
+MAJORITY = 6
 """A page carries at least so many more marks of its own kind than of the other one: it can always be decided."""
 
 RANGES: dict[str, tuple[float, float]] = {
     "pen": (0.9, 1.8),  # width of a line, pixels
     "jitter": (0.05, 0.4),  # trembling of the hand, pixels
-    "spacing": (6.0, 9.4),  # of dots and strokes, pixels
+    "spacing": (7.4, 10.6),  # of dots and strokes, pixels
     "angle": (20.0, 70.0),  # of dots and strokes, degrees
     "eye": (0.88, 1.18),  # size of eyes beside what is usual in the kind
     "jaw": (0.8, 1.2),  # how pointed or how square chins are
-    "letter": (6.2, 8.8),  # height of letters, pixels
+    "letter": (7.0, 9.6),  # height of letters, pixels
     "swell": (0.55, 1.0),  # how much a swelling line swells
 }
 
@@ -124,7 +125,8 @@ def manners(kind: Kind, rng: random.Random) -> dict[str, Manner]:
     while True:
         lots = {cue: rng.random() for cue in CUES}
         page: dict[str, Manner] = {
-            cue: other if lot < CROSSED else "neither" if lot < CROSSED + ABSENT else kind for cue, lot in lots.items()
+            cue: other if lot < CROSSED[cue] else "neither" if lot < CROSSED[cue] + ABSENT else kind
+            for cue, lot in lots.items()
         }
         made = list(page.values())
         if made.count(kind) - made.count(other) >= MAJORITY:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import random
+from functools import cached_property
 
 import numpy as np
 from PIL import Image
@@ -40,35 +41,51 @@ class Tones:
         if self.kind == "tint":
             return Image.new("L", self.size, round(255 * share))
         if self.kind == "dots":
-            return _covering(self._dots(), share)
+            return _covering(self._dots, share)
         if share < DARK:
-            return _covering(self._strokes(self.angle), share)
+            return _covering(self._strokes, share)
         # two layers of strokes that cover 1 - sqrt(1 - share) each cover `share` together
         each = 1 - math.sqrt(1 - share)
-        one = _covering(self._strokes(self.angle), each)
-        one.paste(255, (0, 0), _covering(self._strokes(self.angle + 1.2), each))
+        one = _covering(self._strokes, each)
+        one.paste(255, (0, 0), _covering(self._strokes_across, each))
         return one
 
-    def _axes(self, angle: float) -> tuple[np.ndarray, np.ndarray]:
+    def _axes(self) -> tuple[np.ndarray, np.ndarray]:
         k = 2 * math.pi / self.spacing
         x = np.arange(self.size[0], dtype=np.float32) * k
         y = np.arange(self.size[1], dtype=np.float32)[:, None] * k
         return x, y
 
+    @cached_property
     def _dots(self) -> np.ndarray:
         """cos u + cos v on turned axes, from products of one-dimensional cosines."""
-        x, y = self._axes(self.angle)
+        x, y = self._axes()
         c, s = math.cos(self.angle), math.sin(self.angle)
         u = np.cos(x * c) * np.cos(y * s) - np.sin(x * c) * np.sin(y * s)
         v = np.cos(-x * s) * np.cos(y * c) - np.sin(-x * s) * np.sin(y * c)
         return u + v
 
-    def _strokes(self, angle: float) -> np.ndarray:
+    @cached_property
+    def _strokes(self) -> np.ndarray:
+        return self._waves(self.angle)
+
+    @cached_property
+    def _strokes_across(self) -> np.ndarray:
+        return self._waves(self.angle + 1.2)
+
+    def _waves(self, angle: float) -> np.ndarray:
         """Waves across the strokes, bent a little and pressed unevenly as a hand does."""
-        x, y = self._axes(angle)
-        bend = self._drift(9) * 1.6
-        phase = x * math.cos(angle) + y * math.sin(angle) + bend
-        return np.cos(phase) + 0.5 * self._drift(40)
+        x, y = self._axes()
+        phase = x * np.float32(math.cos(angle)) + y * np.float32(math.sin(angle)) + self._bend
+        return np.cos(phase, out=phase) + self._pressure
+
+    @cached_property
+    def _bend(self) -> np.ndarray:
+        return self._drift(9) * np.float32(1.6)
+
+    @cached_property
+    def _pressure(self) -> np.ndarray:
+        return self._drift(40) * np.float32(0.5)
 
     def _drift(self, cells: int) -> np.ndarray:
         """A slow random surface of about -1..1, `cells` knots across the page."""
