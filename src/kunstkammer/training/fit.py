@@ -131,8 +131,8 @@ def fit(
 
 def _finished(trainer: PlateTrainer, state: Path, epochs: int) -> bool:
     """Say whether the state that is resumed from has nothing left to learn; its history is then taken over."""
-    history = read_numbers(state)["history"]
-    trainer.progress.history = history
+    trainer.take_over(state)
+    history = trainer.progress.history
     return bool(history) and (history[-1]["epoch"] >= epochs or trainer.progress.should_stop())
 
 

@@ -17,27 +17,32 @@ from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from kunstkammer.errors import ModelError
-from kunstkammer.files import atomic_file, atomic_folder
+from kunstkammer.files import atomic_folder
 from kunstkammer.models.weights import write_tensors
 
 STATE_FOLDER = "state"
 WEIGHTS = "model.safetensors"
+BEST = "best.safetensors"
 OPTIMIZER = "optimizer.safetensors"
 NUMBERS = "state.json"
 
 
-def save_weights(model: nn.Module, path: Path) -> None:
-    """Write a model's weights and buffers to one safetensors file, whole or not at all."""
-    with atomic_file(path) as partial:
-        write_tensors(_tensors(model), partial)
+def copy_weights(model: nn.Module) -> dict[str, Tensor]:
+    """Return a copy of a model's weights and buffers, on the CPU."""
+    return {name: tensor.detach().to("cpu", copy=True) for name, tensor in _tensors(model).items()}
 
 
-def load_weights(model: nn.Module, path: Path) -> None:
-    """Read what `save_weights` wrote, exactly, keeping the model's memory format."""
-    missing, unexpected = model.load_state_dict(load_file(path), strict=False)
+def put_weights(model: nn.Module, weights: dict[str, Tensor], name: str) -> None:
+    """Put weights back into a model exactly, keeping its memory format; `name` is what an error calls them."""
+    missing, unexpected = model.load_state_dict(weights, strict=False)
     absent = sorted(set(missing) & set(_tensors(model)))
     if absent or unexpected:
-        raise ModelError(f"{path} belongs to another network: {(absent + list(unexpected))[0]} does not match.")
+        raise ModelError(f"{name} belongs to another network: {(absent + list(unexpected))[0]} does not match.")
+
+
+def read_weights(state: Path, name: str = WEIGHTS) -> dict[str, Tensor]:
+    """Return the weights that a state keeps: of its step, or of the best epoch so far (`BEST`)."""
+    return load_file(state / name)
 
 
 def _tensors(model: nn.Module) -> dict[str, Tensor]:
@@ -66,26 +71,38 @@ def _split_optimizer(optimizer: Any) -> tuple[dict[str, Tensor], dict[str, Any]]
 
 
 def save_state(
-    run: Path, step: int, model: nn.Module, optimizer: Any, numbers: dict[str, Any], texts: dict[str, str]
+    run: Path,
+    step: int,
+    model: nn.Module,
+    optimizer: Any,
+    best: dict[str, Tensor] | None,
+    numbers: dict[str, Any],
+    texts: dict[str, str],
 ) -> None:
-    """Keep weights, optimizer, `numbers` (JSON) and `texts` (file name -> content) as the state after `step`.
+    """Keep the state after `step`; older ones are dropped once it stands.
 
-    Older states, and weights of epochs that are no longer the best, are dropped once the new state stands.
+    Args:
+        run: the run folder.
+        step: how many steps were taken.
+        model, optimizer: as they are after the step.
+        best: the weights of the best epoch so far, None before the first.
+        numbers: what else a resume needs, as JSON.
+        texts: further files, name -> content.
     """
     folder = run / STATE_FOLDER / f"step-{step:09d}"
     tensors, rest = _split_optimizer(optimizer)
     with atomic_folder(folder) as partial:
         write_tensors(_tensors(model), partial / WEIGHTS)
         write_tensors(tensors, partial / OPTIMIZER)
+        if best is not None:
+            write_tensors(best, partial / BEST)
         text = json.dumps({**numbers, "step": step, "optimizer": rest})
         for name, content in {NUMBERS: text, **texts}.items():
             (partial / name).write_text(content, encoding="utf-8")
         _sync(partial)
-    best = numbers.get("best_weights")
     for other in (run / STATE_FOLDER).iterdir():
-        outdated = other.name.startswith("best-") and other.name != best
-        if other != folder and (outdated or other.name.startswith(("step-", ".writing-", ".replaced-"))):
-            shutil.rmtree(other, ignore_errors=True) if other.is_dir() else other.unlink(missing_ok=True)
+        if other != folder:
+            shutil.rmtree(other, ignore_errors=True)
 
 
 def _sync(folder: Path) -> None:

@@ -22,7 +22,15 @@ from kunstkammer.training.losses import balanced_weights
 from kunstkammer.training.optimization import make_optimizer, rate_factor
 from kunstkammer.training.precision import training_device, use_bf16
 from kunstkammer.training.sampling import BatchKey, SeededBatches
-from kunstkammer.training.state import load_optimizer, load_weights, read_numbers, save_state, save_weights
+from kunstkammer.training.state import (
+    BEST,
+    copy_weights,
+    load_optimizer,
+    put_weights,
+    read_numbers,
+    read_weights,
+    save_state,
+)
 from kunstkammer.training.validation import part_metrics
 
 if TYPE_CHECKING:
@@ -160,6 +168,7 @@ class PlateTrainer(Trainer):
         self.recipe = recipe
         self.lesson = lesson
         self.tally = Tally()
+        self.best_weights: dict[str, Tensor] | None = None
         settings = recipe.training
         patience = settings.early_stopping.patience if settings.early_stopping else None
         self.progress = Progress(settings.metric, settings.keep, patience)
@@ -241,36 +250,47 @@ class PlateTrainer(Trainer):
         self.tally = Tally()
         best = self.progress.best()
         if best is record:
-            save_weights(self.model, self.lesson.run / "state" / self._best_name())
+            self.best_weights = copy_weights(self.model)
+        if self.progress.should_stop():
+            self.control.should_training_stop = True
         if self.on_epoch:
             self.on_epoch(record)
         return {name: value for name, value in record.items() if isinstance(value, float)}
 
-    def _best_name(self) -> str:
-        best = self.progress.best()
-        return f"best-{best['epoch']:06d}.safetensors" if best else ""
-
     def load_best(self) -> None:
         """Put the weights of the best epoch into the model."""
-        load_weights(self.model, self.lesson.run / "state" / self._best_name())
+        if self.best_weights is not None:
+            put_weights(self.model, self.best_weights, "The best epoch")
 
     def _save_checkpoint(self, model: Any, trial: Any) -> None:
         numbers = {
             "history": self.progress.history,
             "tally": vars(self.tally),
-            "best_weights": self._best_name(),
             "schedule": {k: v for k, v in self.lr_scheduler.state_dict().items() if k != "lr_lambdas"},  # type: ignore[union-attr]
         }
         optimizer = getattr(self.optimizer, "optimizer", self.optimizer)
         position = json.dumps(dataclasses.asdict(self.state))
-        save_state(self.lesson.run, self.state.global_step, self.model, optimizer, numbers, {TRAINER_STATE: position})
+        save_state(
+            self.lesson.run,
+            self.state.global_step,
+            self.model,
+            optimizer,
+            self.best_weights,
+            numbers,
+            {TRAINER_STATE: position},
+        )
 
     def _load_from_checkpoint(self, resume_from_checkpoint: str, model: Any = None) -> None:
         state = Path(resume_from_checkpoint)
-        load_weights(model or self.model, state / "model.safetensors")
+        put_weights(model or self.model, read_weights(state), str(state))
+        self.take_over(state)
+
+    def take_over(self, state: Path) -> None:
+        """Go on with the history and the best weights of a state."""
         numbers = read_numbers(state)
         self.progress.history = numbers["history"]
         self.tally = Tally(**numbers["tally"])
+        self.best_weights = read_weights(state, BEST) if self.progress.history else None
 
     def _load_optimizer_and_scheduler(self, checkpoint: str | None) -> None:
         if checkpoint is None:
@@ -303,12 +323,20 @@ def _correct(logits: Tensor, labels: Tensor) -> Tensor:
 
 
 class Keeper(TrainerCallback):
-    """Seeds every step, ends every epoch with a measurement and a state, and keeps a state in between when due."""
+    """Seeds every step, ends every epoch with a measurement, and keeps a state when one is due.
+
+    A state is due after `every_seconds`, and at the end of an epoch if writing it costs at most a twentieth of the time
+    since the last one: short epochs of a large network would else wait for the disk more than they learn.
+    """
+
+    SHARE = 20
 
     def __init__(self, trainer: PlateTrainer, every_seconds: float) -> None:
         self.trainer = trainer
         self.every_seconds = every_seconds
         self.saved = self.ticked = time.monotonic()
+        self.asked = self.saved
+        self.cost = 0.0
 
     def on_train_begin(self, args: Any, state: Any, control: Any, **_: Any) -> None:
         """Start the clock."""
@@ -323,16 +351,19 @@ class Keeper(TrainerCallback):
         now = time.monotonic()
         self.trainer.tally.seconds += now - self.ticked
         self.ticked = now
-        if now - self.saved > self.every_seconds:
+        steps = state.max_steps // int(args.num_train_epochs)
+        # Not after the last step of an epoch: a resume from there would leave out the epoch's measurement.
+        if now - self.saved > self.every_seconds and state.global_step % steps:
             control.should_save = True
-            self.saved = now
+            self.asked = now
 
     def on_epoch_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:
-        """Ask for the epoch's measurement and state."""
-        control.should_evaluate = control.should_save = True
+        """Ask for the epoch's measurement, and for a state if it is cheap enough."""
+        control.should_evaluate = True
+        self.asked = time.monotonic()
+        control.should_save = self.asked - self.saved >= self.SHARE * self.cost
 
     def on_save(self, args: Any, state: Any, control: Any, **_: Any) -> None:
-        """After an epoch's state is safe, stop if nothing better has come for long."""
+        """Note what the state cost."""
         self.saved = self.ticked = time.monotonic()
-        if self.trainer.progress.should_stop():
-            control.should_training_stop = True
+        self.cost = self.saved - self.asked
