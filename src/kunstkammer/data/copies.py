@@ -26,7 +26,7 @@ _LAYOUT = 0.45  # correlation with a quarter of all pictures that makes "likely"
 _SAMPLE, _FEW = 256, 16  # pictures that this is judged by; among fewer than so many it cannot be
 _PLAUSIBLE = 0.45  # correlation before the thumbnails are laid on each other, below which nothing is looked at further
 
-_BLANK_DEVIATION = 2.0  # grey levels: scanner noise and JPEG stay below it, a line of text does not
+_BLANK_DEVIATION = 1.0  # grey levels at 64 pixels: scanner noise averages out below it, a line of text does not
 _BLANK_TONES = 3.0
 _MOST_CANDIDATES = 64  # of one picture by Hamming distance, so that ten thousand like pictures stay quick
 _MOST_COMPARED = 8  # of those, by correlation

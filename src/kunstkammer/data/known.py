@@ -30,12 +30,11 @@ MEND = "Set KUNSTKAMMER_CACHE to a folder that can be written and has room."
 _SETTLED_SECONDS = 2.0  # FAT keeps times in steps of two seconds; other file systems are finer
 _ASKED_AT_ONCE = 500
 
-_SCHEMA = """
-CREATE TABLE IF NOT EXISTS files (path BLOB PRIMARY KEY, stamp TEXT, digest BLOB, day INTEGER) WITHOUT ROWID;
-CREATE TABLE IF NOT EXISTS facts (
-    digest BLOB, how TEXT, width INTEGER, height INTEGER, format TEXT, mean REAL, deviation REAL, thumbnail BLOB,
-    day INTEGER, PRIMARY KEY (digest, how)) WITHOUT ROWID;
-"""
+_SCHEMA = (
+    "CREATE TABLE IF NOT EXISTS files (path BLOB PRIMARY KEY, stamp TEXT, digest BLOB, day INTEGER) WITHOUT ROWID",
+    "CREATE TABLE IF NOT EXISTS facts (digest BLOB, how TEXT, width INTEGER, height INTEGER, format TEXT, mean REAL, "
+    "deviation REAL, thumbnail BLOB, day INTEGER, PRIMARY KEY (digest, how)) WITHOUT ROWID",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,9 +92,7 @@ class Known:
     def _open(self) -> sqlite3.Connection:
         connection = sqlite3.connect(self.path, timeout=60, isolation_level=None)
         try:
-            tables = {row[0] for row in connection.execute("SELECT name FROM sqlite_master")}
-            if not {"files", "facts"} <= tables:
-                connection.executescript(_SCHEMA)
+            self._empty = not connection.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]
         except BaseException:
             connection.close()
             raise
@@ -124,6 +121,8 @@ class Known:
 
     def _ask(self, query: str, keys: Sequence[bytes], before: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
         rows: list[tuple[Any, ...]] = []
+        if self._empty:
+            return rows
         with self._trouble():
             try:
                 for start in range(0, len(keys), _ASKED_AT_ONCE):
@@ -146,9 +145,12 @@ class Known:
     def _run(self, statements: Sequence[tuple[str, list[tuple[Any, ...]]]]) -> None:
         self._connection.execute("BEGIN IMMEDIATE")
         try:
+            for statement in _SCHEMA if self._empty else ():  # in the same transaction: each costs a wait for the disk
+                self._connection.execute(statement)
             for statement, rows in statements:
                 self._connection.executemany(statement, rows)
             self._connection.execute("COMMIT")
+            self._empty = False
         except BaseException:
             with contextlib.suppress(sqlite3.Error):  # SQLite has rolled back by itself where the disk was full
                 self._connection.execute("ROLLBACK")

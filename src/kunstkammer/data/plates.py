@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 Indices = int | slice | Sequence[int] | np.ndarray | Tensor
 
-PLATE_FORMAT = 1
+PLATE_FORMAT = 2
 """Part of the store's key: raised whenever the values of plates change."""
 
 # JPEG is decoded at no less than this many times the plate's side (in fact 1.25 to 2.5 times, as it scales by halves).
@@ -70,10 +70,11 @@ class PlateSettings:
 
     @property
     def key(self) -> str:
-        """Name what the values depend on beside the content; another Pillow may decode to other values."""
+        """Name what the values depend on beside the content; another Pillow or torch may give other values."""
         tone = "grey" if self.grey else "rgb"
         size = f"{self.height}x{self.width}"
-        return f"{PLATE_FORMAT}-{tone}-{size}-{self.fit}-from{self.look().at_least}-pillow{PIL.__version__}"
+        versions = f"pillow{PIL.__version__}-torch{torch.__version__.partition('+')[0]}"
+        return f"{PLATE_FORMAT}-{tone}-{size}-{self.fit}-from{self.look().at_least}-{versions}"
 
     def look(self) -> Look:
         """Return how pictures are decoded for such plates."""

@@ -31,7 +31,8 @@ class Survey:
         thumbnails: uint8 (N, 32, 32), the whole picture in grey, squashed.
         sizes: int64 (N, 2), (width, height) as shown.
         formats: "JPEG", "PNG" ...; "" where unreadable.
-        means, deviations: float64 (N,), of the grey values 0..255; a deviation near 0 is a blank picture.
+        means, deviations: float64 (N,), of the grey values 0..255 at about 64 pixels; a deviation below 1 is a blank
+            picture.
         errors: by index, why a picture is unreadable.
         plates: the plates, when settings were given.
     """
