@@ -61,7 +61,8 @@ class Segment:
             size = os.fstat(file.fileno()).st_size
             if size < _HEADER.size:
                 raise DamagedSegmentError("it is cut off")
-            view = memoryview(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ))
+            self._map = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
+        view = memoryview(self._map)
         magic, count, channels, height, width, offset, index_sum, self._sum = _HEADER.unpack(view[: _HEADER.size])
         if magic != _MAGIC or (channels, height, width) != shape:
             raise DamagedSegmentError("its header is not that of a segment of this shape")
@@ -72,6 +73,11 @@ class Segment:
             raise DamagedSegmentError("its index is not what was written")
         self.digests: list[bytes] = np.frombuffer(index, dtype="V32").tolist()
         self.plates = np.frombuffer(view[offset:], dtype=np.uint8).reshape(count, *shape)
+
+    def let_go(self) -> None:
+        """Tell the system that the mapped pages are not needed in this process now; read again when touched."""
+        if hasattr(mmap, "MADV_DONTNEED"):  # not on Windows, which trims mapped files by itself
+            self._map.madvise(mmap.MADV_DONTNEED)
 
     def check(self) -> None:
         """Read every plate and compare the checksum; raises `DamagedSegmentError`."""

@@ -82,6 +82,10 @@ class PlateSettings:
         return Look(grey=self.grey, at_least=at_least, size=(self.height, self.width), fit=self.fit)
 
 
+_RESIDENT_BYTES = 64 << 20
+"""So many bytes are gathered before the mapped pages are let go, so that memory does not grow with the collection."""
+
+
 class Plates:
     """The plates of a collection, in its order; rows are copied out of the memory-mapped store when asked for.
 
@@ -98,6 +102,7 @@ class Plates:
         self.settings = settings
         self._segments: list[Segment] = []  # held, so that this process does not evict what it uses
         self._arrays = arrays
+        self._gathered = 0
         self._array_of, self._row_of = np.ascontiguousarray(places.T)
         self._errors = errors
         self.readable: np.ndarray = self._array_of >= 0
@@ -139,12 +144,21 @@ class Plates:
         arrays, rows = self._array_of[wanted], self._row_of[wanted]
         if rows.size and rows.min() < 0:
             raise self._errors[int(wanted[int(np.argmin(rows))])]
+        self._count(len(rows))
         if len(self._arrays) == 1:
             return torch.from_numpy(self._arrays[0].take(rows, axis=0))
         batch = np.empty((len(rows), *self.settings.shape), np.uint8)
         for place, (array, row) in enumerate(zip(arrays.tolist(), rows.tolist(), strict=True)):
             batch[place] = self._arrays[array][row]
         return torch.from_numpy(batch)
+
+    def _count(self, rows: int) -> None:
+        """Let go of the mapped pages once in a while; they stay in the system's own cache and cost next to nothing."""
+        self._gathered += rows * math.prod(self.settings.shape)
+        if self._gathered > _RESIDENT_BYTES:
+            self._gathered = 0
+            for segment in self._segments:
+                segment.let_go()
 
     def select(self, indices: Indices) -> Plates:
         """Return the plates at `indices`, in that order; nothing is copied."""
