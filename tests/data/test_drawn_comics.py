@@ -291,4 +291,4 @@ def test_nor_do_all_trivial_features_together_nor_tiny_pictures(
     }.items():
         model = make_pipeline(StandardScaler(), LogisticRegression(C=0.1, max_iter=2000))
         model.fit(table[~test], truth[~test])
-        assert model.score(table[test], truth[test]) < 0.85, name
+        assert model.score(table[test], truth[test]) < 0.82, name

@@ -31,7 +31,10 @@ def balloon(
     letter = Type(size, max(0.7, size * 0.15), canvas.ink)
     text = _words(canvas, manner, letter, room)
     rx, ry = _radii(canvas, manner, letter, text, room)
-    middle = (canvas.width / 2 + side * (canvas.width / 2 - rx - 3), ry + 3)
+    # not always in the very corner: tall and wide balloons would brighten other parts of every page
+    inward = canvas.rng.uniform(0, 0.1) * canvas.width
+    reach = max(0.0, canvas.width / 2 - rx - 3)
+    middle = (canvas.width / 2 + side * max(reach - inward, 0.0), ry + 3)
     outline = _burst(canvas, middle, rx, ry) if loud else _oval(middle, rx, ry, manner)
     tail = [] if speaker is None else _tail(middle, rx, ry, speaker)
     if tail:

@@ -134,7 +134,7 @@ def _say(page: Page, canvas: Canvas, speaker: Point | None, side: int) -> list[F
         canvas,
         page.manners["lettering"],
         size=page.artist["letter"],
-        room=canvas.width * canvas.height * page.rng.uniform(0.14, 0.21),
+        room=canvas.width * canvas.height * page.rng.uniform(0.12, 0.18),
         speaker=speaker,
         side=side,
         loud=page.rng.random() < 0.2,
@@ -175,7 +175,7 @@ def focus_lines(canvas: Canvas, middle: Point, r: float) -> None:
     rng, far = canvas.rng, math.hypot(canvas.width, canvas.height)
     for i in range(44):
         angle = 2 * math.pi * (i + rng.uniform(-0.4, 0.4)) / 44
-        near, wide = r * rng.uniform(1.5, 2.1), rng.uniform(0.006, 0.036)
+        near, wide = r * rng.uniform(1.5, 2.1), rng.uniform(0.01, 0.042)
         tip = (middle[0] + math.cos(angle) * near, middle[1] + math.sin(angle) * near)
         feet = [(middle[0] + math.cos(angle + t) * far, middle[1] + math.sin(angle + t) * far) for t in (-wide, wide)]
         canvas.fill([tip, *feet], canvas.ink)
@@ -184,7 +184,7 @@ def focus_lines(canvas: Canvas, middle: Point, r: float) -> None:
 def burst(page: Page, canvas: Canvas, middle: Point, r: float) -> None:
     """Draw a jagged star behind the head and arcs beside it, on a tone."""
     rng = canvas.rng
-    canvas.shade_all(page.tones.middle if rng.random() < 0.6 else page.tones.dark)
+    canvas.shade_all(page.tones.light if rng.random() < 0.6 else page.tones.middle)
     star = []
     for i in range(26):
         angle, out = 2 * math.pi * i / 26, r * (rng.uniform(2.1, 2.6) if i % 2 else 1.6)

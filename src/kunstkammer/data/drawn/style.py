@@ -28,8 +28,8 @@ columns in tall balloons. gutters: upright / slanted. motion: arcs and bursts / 
 swelling. sound: bold capitals / katakana.
 """
 
-CROSSED = dict.fromkeys(CUES, 0.22) | {"eyes": 0.12, "hair": 0.14}
-ABSENT = 0.05
+CROSSED = dict.fromkeys(CUES, 0.18) | {"eyes": 0.07, "hair": 0.1}
+ABSENT = 0.04
 """How often a mark is drawn in the manner of the other kind, and in neither's, before `MAJORITY` weeds out pages."""
 MAJORITY = 6
 """A page carries at least so many more marks of its own kind than of the other one: it can always be decided."""
