@@ -50,7 +50,7 @@ def root(
 @answers
 def demo(
     out: Annotated[Path, typer.Option(help="The folder to make.")] = Path("demo"),
-    pictures: Annotated[int, typer.Option("-n", "--pictures", min=60, help="How many pages to draw.")] = 600,
+    pictures: Annotated[int, typer.Option("-n", "--pictures", min=60, help="How many pages to draw.")] = 1000,
     seed: Annotated[int, typer.Option(min=0, help="Same seed, same pages, same model.")] = 0,
     json: Json = False,
 ) -> None:

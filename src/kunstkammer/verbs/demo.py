@@ -41,7 +41,7 @@ class DemoResult:
         )
 
 
-def demo(out: str | Path = "demo", *, n: int = 600, seed: int = 0) -> DemoResult:
+def demo(out: str | Path = "demo", *, n: int = 1000, seed: int = 0) -> DemoResult:
     """Draw comic and manga pages, check them, train system C's network on them, measure and explain it.
 
     Args:
