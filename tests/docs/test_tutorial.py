@@ -31,5 +31,12 @@ def test_the_tutorial_runs_from_the_first_line_to_the_last(tmp_path, monkeypatch
             assert done.status == 0, f"{line}: {done.stderr}"
             commands += 1
     assert commands >= 7
-    for made in ("pages", "health.html", "runs/first/report.html", "predictions.csv", "heat-maps", "runs/second/report.html"):
+    for made in (
+        "pages",
+        "health.html",
+        "runs/first/report.html",
+        "predictions.csv",
+        "heat-maps",
+        "runs/second/report.html",
+    ):
         assert (tmp_path / made).exists()

@@ -16,6 +16,7 @@ from PIL import Image
 from kunstkammer.data.plates import PlateSettings, make_plates
 from kunstkammer.data.readers import read
 from kunstkammer.errors import DataError, ResourceError
+from kunstkammer.evaluation import predictions as predictions_module
 from kunstkammer.evaluation.predictions import Predictions, align_targets, predict_collection
 
 from .conftest import make
@@ -28,6 +29,7 @@ class FakeCheckpoint:
         self.label_names, self.multi_label = tuple(labels), multi_label
         self.plate_settings = PlateSettings(*size, grey=grey, fit="squash")
         self.batches: list[torch.Tensor] = []
+        self.model = torch.nn.Identity()
 
     def logits(self, plates: torch.Tensor) -> torch.Tensor:
         assert plates.dtype == torch.uint8
@@ -98,8 +100,10 @@ class TestPredictCollection:
                 seen.append(len(asked))
                 return super().logits(plates)
 
+        monkeypatch.setattr(predictions_module, "WINDOW_BATCHES", 2)
         predict_collection(Slow(), collection, batch_size=2, show_progress=False)
-        assert all(ahead <= 2 * (k + 1) + 3 * 2 + 1 for k, ahead in enumerate(seen))
+        assert len(seen) > 2
+        assert all(asked_for <= (k // 2 + 1) * 4 for k, asked_for in enumerate(seen))
 
     def test_a_model_that_fails_stops_the_decoding(self, folder):
         class Failing(FakeCheckpoint):

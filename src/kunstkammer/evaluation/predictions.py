@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from collections import deque
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
@@ -26,6 +25,9 @@ THRESHOLD = 0.5
 """With many labels, a label is predicted where its probability is above this."""
 
 UNLABELLED = -1
+
+WINDOW_BATCHES = 8
+"""Batches that are decoded, and held in memory, at a time."""
 
 Batch = tuple[list[int], torch.Tensor]
 
@@ -139,8 +141,8 @@ def predict_collection(
 ) -> tuple[Predictions, list[PictureError]]:
     """Let a model look at every picture of a collection.
 
-    Pictures are decoded by `workers` threads (default: one a core) ahead of the model, so that neither waits for the
-    other; no more than a few batches are held in memory. With `plates` nothing is decoded.
+    Pictures are decoded by `workers` threads (default: one a core), a few batches at a time: ahead of a model on
+    another device, in turn with one on the processor. With `plates` nothing is decoded.
 
     Returns the predictions in the order of the collection, without the pictures that could not be read, and one
     `PictureError` for each of those. Targets are those of the collection in the label order of the checkpoint; a
@@ -154,7 +156,14 @@ def predict_collection(
         batches = _stored(plates, checkpoint.plate_settings, len(collection), batch_size)
         errors.extend(plates.unreadable)
     else:
-        batches = _decoded(collection, checkpoint.plate_settings, batch_size, workers or os.cpu_count() or 1, errors)
+        batches = _decoded(
+            collection,
+            checkpoint.plate_settings,
+            batch_size,
+            workers or os.cpu_count() or 1,
+            errors,
+            ahead=_on_accelerator(checkpoint),
+        )
     read: list[int] = []
     rows: list[np.ndarray] = []
     with progress("Predicting", len(collection)) if show_progress else _silent() as advance:
@@ -174,6 +183,12 @@ def predict_collection(
         checkpoint.multi_label,
     )
     return predictions, errors
+
+
+def _on_accelerator(checkpoint: Checkpoint) -> bool:
+    """Say whether a model runs elsewhere than on the processor."""
+    first = next(checkpoint.model.parameters(), None)
+    return first is not None and first.device.type != "cpu"
 
 
 def to_probabilities(logits: torch.Tensor, multi_label: bool) -> np.ndarray:
@@ -217,37 +232,46 @@ def _stored(plates: Plates, settings: PlateSettings, count: int, batch_size: int
 
 
 def _decoded(
-    collection: Collection, settings: PlateSettings, batch_size: int, workers: int, errors: list[PictureError]
+    collection: Collection,
+    settings: PlateSettings,
+    batch_size: int,
+    workers: int,
+    errors: list[PictureError],
+    *,
+    ahead: bool,
 ) -> Iterator[Batch]:
-    """Yield batches decoded by threads that run ahead of whoever takes them; unreadable pictures go to `errors`.
+    """Yield batches that threads decode, a window of a few batches at a time; unreadable pictures go to `errors`.
 
-    Three batches are under way at any time: while the model is busy with one, the threads have two to work on.
+    With `ahead` the next window is decoded while the model is busy with this one, which pays where the model runs on
+    another device. On the processor itself decoding and model would only take the cores from each other, and a model's
+    threads that wait for one of them all wait; so there they take turns, each with all cores.
     """
     files = collection.files
-    waiting: deque[tuple[int, Future[np.ndarray]]] = deque()
-    indices: list[int] = []
-    plates: list[np.ndarray] = []
-    coming = iter(range(len(collection)))
+    window = WINDOW_BATCHES * batch_size
+    starts = range(0, len(collection), window)
     pool = ThreadPoolExecutor(workers, thread_name_prefix="decode")
+
+    def submit(start: int) -> list[tuple[int, Future[np.ndarray]]]:
+        wanted = range(start, min(start + window, len(collection)))
+        return [(i, pool.submit(make_plate, collection.source(i), settings, files[i])) for i in wanted]
+
     try:
-        while True:
-            for i in coming:
-                waiting.append((i, pool.submit(make_plate, collection.source(i), settings, files[i])))
-                if len(waiting) >= 3 * batch_size:
-                    break
-            if not waiting:
-                break
-            i, future = waiting.popleft()
-            try:
-                plates.append(future.result())
-                indices.append(i)
-            except PictureError as error:
-                errors.append(error)
-            if len(indices) == batch_size:
-                yield indices, torch.from_numpy(np.stack(plates))
-                indices, plates = [], []
-        if indices:
-            yield indices, torch.from_numpy(np.stack(plates))
+        coming = submit(0)
+        for start in starts:
+            current, coming = coming, []
+            found: list[tuple[int, np.ndarray]] = []
+            if ahead and start + window < len(collection):
+                coming = submit(start + window)
+            for i, future in current:
+                try:
+                    found.append((i, future.result()))
+                except PictureError as error:
+                    errors.append(error)
+            for first in range(0, len(found), batch_size):
+                batch = found[first : first + batch_size]
+                yield [i for i, _ in batch], torch.from_numpy(np.stack([plate for _, plate in batch]))
+            if not ahead and start + window < len(collection):
+                coming = submit(start + window)
     finally:
         pool.shutdown(wait=True, cancel_futures=True)
 

@@ -13,6 +13,7 @@ from torch import Tensor
 from kunstkammer.errors import ModelError, guess
 from kunstkammer.models.environment import quiet_transformers
 from kunstkammer.models.geometry import PictureGeometry
+from kunstkammer.models.memory import keep_freed_memory
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
@@ -113,6 +114,7 @@ def open_checkpoint(run: str | Path) -> Checkpoint:
     Only safetensors are read and no code from a checkpoint is run. A hub id is looked up in the local cache first and
     fetched only because the user named it. Raises `ModelError` where there is nothing to open, and says why.
     """
+    keep_freed_memory()
     local = is_folder(run)
     facts: dict[str, Any] = {}
     if local:

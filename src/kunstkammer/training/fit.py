@@ -15,6 +15,7 @@ import torch
 from kunstkammer.errors import RecipeError
 from kunstkammer.files import disk_errors, write_json, write_text
 from kunstkammer.models.catalogue import Task, create_model
+from kunstkammer.models.memory import keep_freed_memory
 from kunstkammer.pictures.augment import build_augmenter
 from kunstkammer.progress import progress, say
 from kunstkammer.registry import get
@@ -97,6 +98,7 @@ def fit(
     Raises:
         KunstkammerError: where the loss is no longer a number, the disk refuses, or a state belongs to another network.
     """
+    keep_freed_memory()
     augmenter = build_augmenter(recipe.augmentation) if recipe.augmentation else None
     lesson = Lesson(plates, targets, train, validation, geometry, augmenter, get("losses", recipe.training.loss), run)
     state = newest_state(run) if resume else None
