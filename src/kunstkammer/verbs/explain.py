@@ -95,6 +95,7 @@ def _explain_batch(
 ) -> list[dict[str, str]]:
     from kunstkammer.explanation.figure import save_map
     from kunstkammer.pictures.overlay import caption
+    from kunstkammer.verbs.overlays import explained
 
     rows = []
     found = explained(checkpoint, collection, indices, method, target)
@@ -106,13 +107,6 @@ def _explain_batch(
         png, array = save_map(out / f"{names[file]}.{method}", item.heat, caption(item.overlay, text))
         rows.append({"file": file, "method": method, "target": label, "png": str(png), "array": str(array)})
     return rows
-
-
-def explained(*args: Any, **kwargs: Any) -> Any:
-    """Explain pictures; see `kunstkammer.verbs.overlays.explained`."""
-    from kunstkammer.verbs.overlays import explained as run
-
-    return run(*args, **kwargs)
 
 
 def _methods(method: str | Sequence[str]) -> list[str]:

@@ -56,14 +56,14 @@ def train(
     from kunstkammer.training.recipe import Recipe
 
     run = Path(out)
-    asked = Recipe.load(recipe or DEFAULT_RECIPE, settings) if recipe is not None or settings or not resume else None
     if resume:
         run_folder.require_resumable(run)
+        changed = recipe is not None or bool(settings)
+        asked = Recipe.load(recipe or run / run_folder.RECIPE_FILE, settings) if changed else None
         chosen = run_folder.resumed_recipe(run, asked)
     else:
         run_folder.require_new(run)
-        assert asked is not None
-        chosen = asked
+        chosen = Recipe.load(recipe or DEFAULT_RECIPE, settings)
     _require_explainer(chosen)
     choice = chosen.data
     collection = read(
