@@ -75,8 +75,12 @@ def test_still_predictions_that_rank_rightly_are_named_with_what_may_mend_them()
     rng = np.random.default_rng(0)
     targets = rng.integers(0, 4, 200)
     logits = 0.03 * (np.eye(4)[targets] + 0.3 * rng.normal(size=(200, 4)))
+    unsure = find_collapse(softmax(logits), np.full(4, 1 / 4), targets=targets)
+    assert unsure.movement < 0.05 * unsure.reach
+    assert not unsure.collapsed, "its answers differ, and rightly"
+    logits[:, 2] += 0.2
     found = find_collapse(softmax(logits), np.full(4, 1 / 4), targets=targets)
-    assert found.movement < 0.05 * found.reach
+    assert found.share == 1.0
     assert found.collapsed
     assert "ranks the pictures rightly" in found.sentence
     unranked = find_collapse(softmax(logits), np.full(4, 1 / 4), targets=rng.permutation(targets))

@@ -10,10 +10,12 @@ data with class shares q: its *reach*. The *drift* is the mean distance from the
 The rule. Predictions are still when they move by less than 5 % of the reach. The threshold cannot catch a weak but
 calibrated model that knows anything worth knowing: for such a model the mean probability of a class differs between
 its own and the other pictures by Var(p_k) / (q_k (1 - q_k)), and a movement of 5 % of the reach holds that to a ROC-AUC
-of about 0.53. Still predictions are a collapse, except where the part holds (almost) one class, or no truth is known,
-and the predictions stay away from the prior: then saying the same of every picture may be right. Where the small
-movement ranks the pictures rightly all the same (mean ROC-AUC of 0.6 or more, beyond three standard errors) the
-sentence says so, because longer training may then be the mend.
+of about 0.53. Still predictions are a collapse, except
+- where the part holds (almost) one class, or no truth is known, and the predictions stay away from the prior: then
+  saying the same of every picture may be right;
+- where the small movement ranks the pictures rightly (mean ROC-AUC of 0.6 or more, beyond three standard errors) and
+  the answers differ (no label is given to 90 % of the pictures): then the model is far too unsure, but says something.
+  Where it ranks rightly and answers the same of nearly all, the sentence adds that longer training may be the mend.
 """
 
 from __future__ import annotations
@@ -29,6 +31,7 @@ STILL = 0.05
 NEAR_PRIOR = 0.3
 RANKS_RIGHTLY = 0.6
 FEWEST = 10
+NEARLY_ALL = 0.9
 HOPE = "The little it moves ranks the pictures rightly, so longer training or a higher learning rate may mend it."
 
 
@@ -91,10 +94,13 @@ def find_collapse(
     classes, top = int((said > 0).sum()), int(said.argmax())
     most, share = (names[top], float(said[top] / count)) if classes else ("", 0.0)
     still = count >= FEWEST and reach > 0 and movement < STILL * reach
-    collapsed = still and not _excused(probabilities, prior, targets, far=drift >= NEAR_PRIOR * reach)
+    ranks = still and targets is not None and _ranks_rightly(targets, probabilities)
+    says_something = ranks and 0 < share < NEARLY_ALL
+    collapsed = (
+        still and not says_something and not _excused(probabilities, prior, targets, far=drift >= NEAR_PRIOR * reach)
+    )
     draft = Collapse(collapsed, movement, reach, drift, classes, most, share, float(prior[top]), "")
-    hope = collapsed and targets is not None and _ranks_rightly(targets, probabilities)
-    return replace(draft, sentence=_sentence(draft, count) + (f" {HOPE}" if hope else ""))
+    return replace(draft, sentence=_sentence(draft, count) + (f" {HOPE}" if collapsed and ranks else ""))
 
 
 def _distance(probabilities: np.ndarray, centre: np.ndarray) -> float:
