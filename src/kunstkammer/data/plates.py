@@ -82,7 +82,7 @@ class PlateSettings:
         return Look(grey=self.grey, at_least=at_least, size=(self.height, self.width), fit=self.fit)
 
 
-_RESIDENT_BYTES = 64 << 20
+_RESIDENT_BYTES = 16 << 20
 """So many bytes are gathered before the mapped pages are let go, so that memory does not grow with the collection."""
 
 
@@ -124,6 +124,8 @@ class Plates:
             places[i] = number[id(segment)], row
         plates = cls(settings, arrays, places, found.errors)
         plates._segments = list({id(segment): segment for segment, _ in found.places.values()}.values())
+        for segment in plates._segments:
+            segment.let_go()
         return plates
 
     def __len__(self) -> int:

@@ -37,7 +37,7 @@ THUMBNAIL = 32
 FACTS_FORMAT = 2
 """Part of the key of the facts: raised whenever their values change."""
 
-CHUNK_BYTES = 32 << 20
+CHUNK_BYTES = 16 << 20
 """Plates are written whenever so many are made: what a kill can lose, and what the pass holds in memory."""
 
 CHUNK_PICTURES = 4096
