@@ -1,6 +1,7 @@
 """The verb train: duplicates never cross a split, splits are honoured, and a killed run goes on with --resume."""
 
 import csv
+import json
 import os
 import shutil
 import signal
@@ -99,7 +100,9 @@ def test_a_killed_run_goes_on_with_resume_and_ends_the_same(tmp_path):
     assert process.wait() == -signal.SIGKILL, "the training was over before it could be killed"
     assert run("train", *words, "--out", str(killed)).status == 1
     assert "not finished" in run("predict", str(killed), str(data)).stderr
+    before = json.loads((killed / "run.json").read_text(encoding="utf-8"))["data"]
     assert run("train", *words, "--out", str(killed), "--resume").status == 0
+    assert json.loads((killed / "run.json").read_text(encoding="utf-8"))["data"] == before
     one, two = load_file(tmp_path / "whole" / "model.safetensors"), load_file(killed / "model.safetensors")
     assert all(torch.equal(one[name], two[name]) for name in one)
     assert not (killed / "state").exists()

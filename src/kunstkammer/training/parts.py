@@ -51,7 +51,7 @@ def plan_parts(collection: Collection, seen: Survey, settings: DataSettings, see
     with duplicates and equal values of the recipe's group columns kept together. A missing validation part is carved
     from training; without a test part one is carved too.
 
-    Raises `DataError` where a class would be missing from training or test.
+    Raises `DataError` where a class would be missing from training, or the test part would be empty.
     """
     notes: list[str] = []
     usable = _usable(collection, seen, notes)
@@ -134,18 +134,19 @@ def _leave_out_leaks(parts: list[str], copies: np.ndarray, notes: list[str]) -> 
 
 
 def _require_classes(collection: Collection, parts: list[str]) -> None:
-    """Raise where training or test lacks a class of a collection with one label a picture."""
+    """Raise where training lacks a class of a collection with one label a picture, or nothing is left to test on.
+
+    A class that only the test part lacks is not refused: the evaluation names it.
+    """
     if collection.multi_label:
         return
-    targets = collection.targets()
     here = np.array(parts)
-    for part in ("train", "test"):
-        present = set(targets[here == part].tolist())
-        missing = [name for k, name in enumerate(collection.label_names) if k not in present]
-        if missing and part == "train":
-            raise DataError(
-                f"No picture of '{missing[0]}' is left to learn from; add pictures, or leave groups (data.groups) out."
-            )
+    present = set(collection.targets()[here == "train"].tolist())
+    missing = [name for k, name in enumerate(collection.label_names) if k not in present]
+    if missing:
+        raise DataError(
+            f"No picture of '{missing[0]}' is left to learn from; add pictures, or leave groups (data.groups) out."
+        )
     if not (here == "test").any():
         raise DataError("No picture is left to test on; give data.split.test a larger share or add pictures.")
 

@@ -43,15 +43,20 @@ def require_new(run: Path) -> None:
     if run.is_file():
         raise KunstkammerError(f"{run} is a file; name a folder that does not exist yet.")
     if run.is_dir() and any(run.iterdir()):
-        what = "go on with --resume, or " if (run / RECIPE_FILE).is_file() else ""
+        what = "go on with --resume, or " if _holds_a_run(run) else ""
         raise KunstkammerError(f"{run} exists already and is not empty; {what}name another folder.")
+
+
+def _holds_a_run(run: Path) -> bool:
+    """Say whether all that `start_run` writes is there; a kill in the middle of it leaves nothing worth resuming."""
+    return all((run / name).is_file() for name in (RECIPE_FILE, SPLIT_FILE, FACTS_FILE))
 
 
 def require_resumable(run: Path) -> None:
     """Raise where there is no stopped run in `run`."""
-    if not (run / RECIPE_FILE).is_file() or not (run / SPLIT_FILE).is_file():
-        raise KunstkammerError(f"There is no run to resume in {run}; train without --resume.")
-    facts = json.loads((run / FACTS_FILE).read_text(encoding="utf-8")) if (run / FACTS_FILE).is_file() else {}
+    if not _holds_a_run(run):
+        raise KunstkammerError(f"There is no run to resume in {run}; train into a new folder without --resume.")
+    facts = json.loads((run / FACTS_FILE).read_text(encoding="utf-8"))
     if facts.get("status") == "finished":
         raise KunstkammerError(f"The run in {run} is finished; there is nothing to resume. Train into another folder.")
 

@@ -95,6 +95,7 @@ def _require_explainer(recipe: Recipe) -> None:
 
 def _learn(collection: Collection, recipe: Recipe, run: Path, resume: bool) -> Measured:
     from kunstkammer.data.survey import survey
+    from kunstkammer.models.checkpoint import read_facts
     from kunstkammer.training import run_folder
     from kunstkammer.training.fit import finish, fit, recipe_model
     from kunstkammer.training.parts import plan_parts, restored_parts
@@ -105,12 +106,14 @@ def _learn(collection: Collection, recipe: Recipe, run: Path, resume: bool) -> M
     seen = survey(collection, geometry.plate)
     if resume:
         parts = restored_parts(collection, seen, run_folder.read_split(run / run_folder.SPLIT_FILE))
+        kept = read_facts(run)
+        settled = {name: kept[name] for name in ("data", "label_prior")}
     else:
         parts = plan_parts(collection, seen, recipe.data, recipe.seed)
         for note in parts.notes:
             say(note)
-        facts = {"data": data_facts(collection, seen, parts), "label_prior": label_prior(collection, parts).tolist()}
-        run_folder.start_run(run, recipe, parts.rows, facts)
+        settled = {"data": data_facts(collection, seen, parts), "label_prior": label_prior(collection, parts).tolist()}
+        run_folder.start_run(run, recipe, parts.rows, settled)
     counts = parts.counts()
     say(
         f"Training {recipe.model.name} by the recipe {recipe.name}: {counts['train']} pictures to learn from, "
@@ -129,11 +132,7 @@ def _learn(collection: Collection, recipe: Recipe, run: Path, resume: bool) -> M
         run=run,
         resume=resume,
     )
-    facts = {
-        "data": data_facts(collection, seen, parts),
-        "label_prior": label_prior(collection, parts).tolist(),
-        "training": training_facts(done, recipe, time.perf_counter() - start),
-    }
+    facts = {**settled, "training": training_facts(done, recipe, time.perf_counter() - start)}
     # Before the measurement, so that a kill in it leaves a checkpoint that `evaluate` can open.
     run_folder.write_facts(run, recipe, {"status": "trained", **facts})
     measured = measure_run(run, collection, seen, parts, recipe, facts, done.history)
