@@ -25,7 +25,12 @@ Json = Annotated[bool, typer.Option("--json", help="Print one JSON object on std
 Data = Annotated[str, typer.Argument(help="A folder of class folders, split folders, a CSV, JSONL, COCO file ...")]
 Run = Annotated[str, typer.Argument(help="A run folder, a checkpoint folder or a hub id.")]
 Paths = Annotated[list[str], typer.Argument(help="Pictures and folders of pictures.")]
-LabelColumn = Annotated[Optional[str], typer.Option(help="The column of a table that holds the label.")]  # noqa: UP045
+LabelColumn = Annotated[
+    Optional[str],  # noqa: UP045
+    typer.Option(
+        help="The column of a table that holds the label; or several by comma, with 0 or 1 for one label each."
+    ),
+]
 LabelSeparator = Annotated[Optional[str], typer.Option(help="What stands between several labels.")]  # noqa: UP045
 
 

@@ -32,7 +32,7 @@ class DataSettings(Settings):
     """Which pictures, which labels, and what must stay together in a split."""
 
     labels: list[str] | None = Field(None, description="only these labels (all where not given)")
-    label_column: str | None = Field(None, description="the column of a table that holds the label")
+    label_column: str | None = Field(None, description="column(s) of a table that hold the label(s)")
     label_separator: str | None = Field(None, description="what stands between several labels of one picture")
     groups: list[str] = Field([], description="columns whose equal values never cross a split, such as title")
     split: SplitSettings = SplitSettings()

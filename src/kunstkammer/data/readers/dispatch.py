@@ -42,7 +42,9 @@ def read(
             `split`, and whatever else), also one in each split folder; a flat folder, one picture, or a list of paths
             (no labels); a CSV, TSV or JSON Lines file; a COCO JSON file; a folder saved by `datasets` or by
             `Collection.save`; a loaded `datasets.Dataset` or `DatasetDict`; a pandas DataFrame; a `Collection`.
-        label_column: the column that holds the labels, where it has not one of the usual names.
+        label_column: the column that holds the labels, where it has not one of the usual names; or several, parted by
+            commas, that hold 0 or 1 (or a share) of one label each: "angry,fear,happy". A table of nothing else is
+            understood by itself.
         label_separator: what separates several labels in one cell. In a column called `labels`, "|" and ";" are found
             by themselves.
         labels: only these labels; pictures that carry none of them are left out.

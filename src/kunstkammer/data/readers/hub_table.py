@@ -11,6 +11,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from kunstkammer.data.collection import IMAGE_TYPE, OWN_COLUMNS, Collection, dataset_of
+from kunstkammer.data.readers.indicators import asked_columns, read_indicators, require_columns
 from kunstkammer.data.readers.labelled import (
     FILE_COLUMNS,
     LABEL_COLUMNS,
@@ -72,7 +73,7 @@ def read_dataset(data: datasets.Dataset | datasets.DatasetDict, wish: Wish, name
     features = datasets.Features.from_arrow_schema(table.schema.remove_metadata())
     features |= {c: first[c] for c in table.column_names if c in first and c not in OWN_COLUMNS}
     features["image"] = datasets.Image(decode=False)
-    named = sorted({label for labels in rows.labels for label in labels})
+    named = sorted({*rows.label_names, *(label for labels in rows.labels for label in labels)})
     return Collection(dataset_of(table, features), name, rows.multi_label, tuple(named), notes=tuple(rows.notes))
 
 
@@ -80,7 +81,8 @@ def _part(part: datasets.Dataset, split: str, wish: Wish, name: str, rows: Rows)
     """Append one split to `rows`, and return its images and further columns as an Arrow table."""
     features = part.features
     image = _image_column(features, name)
-    label = _label_column(features, wish, name, image)
+    several = asked_columns(wish.column, list(features))
+    label = None if several else _label_column(features, wish, name, image)
     plain = part.with_format("arrow")
     arrow: pa.Table = plain.cast_column(image, datasets.Image(decode=False))[:] if image in features else plain[:]
     images = arrow.column(image)
@@ -96,12 +98,18 @@ def _part(part: datasets.Dataset, split: str, wish: Wish, name: str, rows: Rows)
     rows.splits += [split_text(value, f"The dataset '{name}'") or kind for value in splits]
     rows.files += _names(images, arrow, image, kind or split)
     more = Rows(multi_label=rows.multi_label)
-    values = _label_values(arrow.column(label).to_pylist(), features[label]) if label else [None] * len(arrow)
-    read_labels(more, values, label, wish)
+    if several:
+        where = f"The dataset '{name}'"
+        require_columns(several, list(features), where)
+        read_indicators(more, several, arrow.select(several).to_pylist(), range(len(arrow)), where)
+    else:
+        values = _label_values(arrow.column(label).to_pylist(), features[label]) if label else [None] * len(arrow)
+        read_labels(more, values, label, wish)
+    rows.label_names = sorted({*rows.label_names, *more.label_names})
     rows.labels += more.labels
     rows.multi_label |= more.multi_label
     rows.notes += [note for note in more.notes if note not in rows.notes]
-    keep = [c for c in arrow.column_names if c not in (image, label, *OWN_COLUMNS)]
+    keep = [c for c in arrow.column_names if c not in (image, label, *several, *OWN_COLUMNS)]
     return arrow.select(keep).append_column("image", images.cast(IMAGE_TYPE))
 
 

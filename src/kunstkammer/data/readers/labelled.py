@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from kunstkammer.data.readers.indicators import asked_columns, found_columns, read_indicators, require_columns
 from kunstkammer.data.readers.rows import Rows, a_few, label_text, split_of_path, split_text
 from kunstkammer.data.readers.scan import is_noise, is_picture_name
 from kunstkammer.data.readers.tables import Table
@@ -16,7 +17,7 @@ from kunstkammer.errors import DataError, guess
 
 FILE_COLUMNS = (
     "file_name", "filename", "file", "image_path", "file_path", "filepath", "path", "image", "image_file", "image_name",
-    "picture", "img", "img_path", "photo",
+    "picture", "img", "img_path", "photo", "image_id", "img_id",
 )  # fmt: skip
 LABEL_COLUMNS = ("label", "labels", "class", "classes", "category", "categories", "tags", "target")
 _SEVERAL = frozenset({"labels", "classes", "categories", "tags"})
@@ -41,7 +42,7 @@ def pictures_of_table(table: Table, folder: Path, wish: Wish) -> Rows:
         raise DataError(
             f"{table.path} has no column of file names; name one 'file_name' (there are: {a_few(table.columns, 12)})."
         )
-    label_column = find_label_column(table.columns, wish, str(table.path))
+    label_columns = find_label_columns(table, wish)
     names = [str(row.get(file_column) or "").strip() for row in table.rows]
     blank = [line for line, name in zip(table.lines, names, strict=True) if not name]
     if blank:
@@ -49,14 +50,21 @@ def pictures_of_table(table: Table, folder: Path, wish: Wish) -> Rows:
             f"{table.path}, line {blank[0]}: the cell under '{file_column}' is empty; name the picture or drop it."
         )
     rows = Rows()
-    rows.files, rows.sources = resolve_files(names, folder, str(table.path))
-    values = [row.get(label_column) for row in table.rows] if label_column else [None] * len(names)
-    read_labels(rows, values, label_column, wish)
+    inner = folder_of_pictures(names, folder)
+    rows.files, rows.sources = resolve_files([inner + name for name in names], folder, str(table.path))
+    if len(label_columns) > 1:
+        read_indicators(rows, label_columns, table.rows, table.lines, str(table.path))
+        if wish.column is None:
+            rows.notes.append(f"Each of these columns is taken as a label: {', '.join(label_columns)}.")
+    else:
+        column = label_columns[0] if label_columns else None
+        values = [row.get(column) for row in table.rows] if column else [None] * len(names)
+        read_labels(rows, values, column, wish)
     split_column = find_column(table.columns, ("split",))
     for row, line, file in zip(table.rows, table.lines, rows.files, strict=True):
         own = split_text(row.get(split_column), f"{table.path}, line {line}") if split_column else ""
-        rows.splits.append(own or split_of_path(file))
-    taken = {file_column, label_column, split_column}
+        rows.splits.append(own or split_of_path(file[len(inner) :]))
+    taken = {file_column, split_column, *label_columns}
     rows.columns = {name: [row.get(name) for row in table.rows] for name in table.columns if name not in taken}
     return merge_rows(rows, str(table.path))
 
@@ -65,6 +73,25 @@ def find_column(columns: Sequence[str], wanted: Sequence[str]) -> str | None:
     """Return the first column that bears one of the wanted names, in any case, or None."""
     lower = {column.lower(): column for column in reversed(columns)}
     return next((lower[name] for name in wanted if name in lower), None)
+
+
+def find_label_columns(table: Table, wish: Wish) -> list[str]:
+    """Return the columns of a table that hold its labels: one, several with a label each, or none.
+
+    Raises `DataError` for a wish that the table has no column for.
+    """
+    several = asked_columns(wish.column, table.columns)
+    if several:
+        require_columns(several, table.columns, str(table.path))
+        return several
+    one = find_label_column(table.columns, wish, str(table.path))
+    if one is not None:
+        return [one]
+    file_column = find_column(table.columns, FILE_COLUMNS)
+    if file_column is None:
+        return []
+    files = [str(row.get(file_column) or "") for row in table.rows]
+    return found_columns(table.columns, table.rows, files, file_column)
 
 
 def find_label_column(columns: Sequence[str], wish: Wish, where: str) -> str | None:
@@ -113,18 +140,18 @@ def _several(value: Any) -> list[str]:
 def resolve_files(names: Sequence[str], folder: Path, where: str) -> tuple[list[str], list[str | bytes]]:
     """Return the file of each row as (relative POSIX name, path). Raises one `DataError` for all that are not there.
 
-    A name is tried as written, with "\\" as "/", and in either Unicode form (a table written on one system, the files
-    copied from another).
+    A name is tried as written, with "\\" as "/", in either Unicode form (a table written on one system, the files
+    copied from another), and as the name of a picture without its suffix.
     """
     files: list[str] = []
     sources: list[str | bytes] = []
     missing: list[str] = []
-    twin = _twin_finder()
+    twin, whole = _twin_finder(), _suffix_finder()
     base = folder.as_posix().rstrip("/") + "/"
     for name in names:
         path = name if os.path.isabs(name) else base + name  # noqa: PTH117 - a table may have 180,000 rows
         if not os.path.isfile(path):  # noqa: PTH113
-            other = twin(path) or twin(path.replace("\\", "/"))
+            other = twin(path) or twin(path.replace("\\", "/")) or whole(path)
             if other is None:
                 missing.append(name)
                 continue
@@ -162,6 +189,44 @@ def _twin_finder() -> Callable[[str], str | None]:
         return None if found is None else f"{folder}/{found}"
 
     return twin
+
+
+def _suffix_finder() -> Callable[[str], str | None]:
+    """Return a function that finds the one picture whose path is the given one and a suffix (an id such as 0_3_4)."""
+    listed: dict[str, dict[str, list[str]]] = {}
+
+    def whole(path: str) -> str | None:
+        folder, _, name = path.rpartition("/")
+        if folder not in listed:
+            listed[folder] = {}
+            for entry in os.listdir(folder) if os.path.isdir(folder) else []:  # noqa: PTH112, PTH208
+                if is_picture_name(entry) and not is_noise(entry):
+                    listed[folder].setdefault(os.path.splitext(entry)[0], []).append(entry)  # noqa: PTH122
+        found = listed[folder].get(name, [])
+        return f"{folder}/{found[0]}" if len(found) == 1 else None
+
+    return whole
+
+
+def folder_of_pictures(names: Sequence[str], folder: Path) -> str:
+    """Return "" where the pictures of a table lie in `folder`, or "NAME/" of the one folder in it that has the first.
+
+    So a table of bare names may lie beside its folder of pictures.
+    """
+    first = next((name for name in names if name), "")
+    if not first or "/" in first or "\\" in first or not folder.is_dir():
+        return ""
+    twin, whole = _twin_finder(), _suffix_finder()
+
+    def holds(place: Path) -> bool:
+        path = (place / first).as_posix()
+        return os.path.isfile(path) or bool(twin(path) or whole(path))  # noqa: PTH113
+
+    if holds(folder):
+        return ""
+    inner = [entry for entry in sorted(folder.iterdir()) if entry.is_dir() and not is_noise(entry.name)]
+    holding = [entry.name for entry in inner if holds(entry)]
+    return f"{holding[0]}/" if len(holding) == 1 else ""
 
 
 def _hint(missing: str, folder: Path) -> str:

@@ -6,7 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from kunstkammer.data.readers.class_folders import read_class_folders
-from kunstkammer.data.readers.labelled import Wish, find_label_column, pictures_of_table
+from kunstkammer.data.readers.labelled import Wish, find_label_columns, pictures_of_table
 from kunstkammer.data.readers.rows import SPLIT_NAMES, Rows, label_text
 from kunstkammer.data.readers.scan import Found
 from kunstkammer.data.readers.tables import read_table
@@ -35,7 +35,7 @@ def read_metadata(path: Path, root: Path, found: Found, wish: Wish, prefix: str 
     if prefix:
         own = SPLIT_NAMES[prefix.rstrip("/").lower()]
         rows.splits = [split or own for split in rows.splits]
-    if find_label_column(table.columns, wish, str(path)) is None:
+    if not find_label_columns(table, wish):
         tops = [label_text(file.split("/")[-2]) if "/" in file else "" for file in inner]
         if all(tops) and len(set(tops)) > 1 and not any(top.lower() in SPLIT_NAMES for top in tops):
             rows.labels = [[top] for top in tops]
@@ -54,7 +54,7 @@ def read_elsewhere(path: Path, wish: Wish) -> Rows:
     """
     table = read_table(path)
     rows = pictures_of_table(table, path.parent, wish)
-    if find_label_column(table.columns, wish, str(path)) is None and len(table.columns) > 1:
+    if not find_label_columns(table, wish) and len(table.columns) > 1:
         columns = ", ".join(table.columns[:12])
         raise DataError(f"{path} has no column named 'label' or 'labels'; say which holds the labels (of {columns}).")
     return rows

@@ -36,6 +36,7 @@ class Rows:
     empty_classes: list[str] = field(default_factory=list)
     ignored: list[tuple[str, str]] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
+    label_names: list[str] = field(default_factory=list)  # labels that count although no picture may carry them
 
     def add(self, file: str, source: str | bytes, labels: list[str], split: str) -> None:
         """Append one picture that has no further columns."""
@@ -57,6 +58,7 @@ class Rows:
         self.empty_classes += other.empty_classes
         self.ignored += other.ignored
         self.notes += [note for note in other.notes if note not in self.notes]
+        self.label_names = sorted({*self.label_names, *other.label_names})
 
     def collection(self, name: str, root: Path | None) -> Collection:
         """Build the collection. Raises `DataError` when there is no picture in it."""
@@ -70,6 +72,7 @@ class Rows:
             splits=self.splits,
             multi_label=self.multi_label,
             columns=self.columns,
+            label_names=tuple(sorted({*self.label_names, *(name for own in self.labels for name in own)})),
             root=root,
             empty_classes=tuple(self.empty_classes),
             ignored=tuple(self.ignored),
