@@ -142,3 +142,11 @@ def test_what_is_misspelt_is_answered_with_the_nearest(tmp_path):
         create_model("resnet18", TASK)
     with pytest.raises(RecipeError, match="Did you mean 'dense'"):
         create_model("sketchnet", TASK, options={"dens": 3})
+
+
+def test_a_network_of_timm_without_timm_says_how_to_get_it(monkeypatch):
+    import importlib.util
+
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
+    with pytest.raises(ModelError, match=r"pip install 'kunstkammer\[timm\]'"):
+        open_checkpoint("timm/inception_v3.tv_in1k")

@@ -29,8 +29,11 @@ def test_epochs_differ_and_each_is_reproducible():
 
 def test_balanced_sampling_draws_every_class_equally_often():
     targets = np.array([0] * 900 + [1] * 100)
-    drawn = targets[epoch_order(1000, draw_weights(targets, "balanced"), 0, 0)]
-    assert 0.45 < drawn.mean() < 0.55
+    order = epoch_order(1000, draw_weights(targets, "balanced"), 0, 0, targets)
+    drawn = np.bincount(targets[order])
+    assert abs(drawn[0] - drawn[1]) <= 2
+    times = np.bincount(order[targets[order] == 1], minlength=1000)[900:]
+    assert set(times) <= {4, 5, 6}
     root = draw_weights(targets, "square-root")
     assert np.isclose(root[targets == 1].sum() / root[targets == 0].sum(), 10 / 30)
 
@@ -41,3 +44,20 @@ def test_a_picture_with_several_labels_counts_as_its_rarest():
     hot[:4, 1] = 1
     weights = draw_weights(hot, "balanced")
     assert np.isclose(weights[:4].sum(), 4 / (4 + 96 * 4 / 100))
+
+
+def test_a_fixed_order_is_the_same_in_every_epoch_and_not_that_of_the_collection():
+    batches = SeededBatches(np.arange(64), np.zeros(64, int), 8, "fixed", 0)
+    orders = []
+    for epoch in (0, 3):
+        batches.set_epoch(epoch)
+        orders.append(np.concatenate([key.indices for key in batches]).tolist())
+    assert orders[0] == orders[1] != list(range(64))
+
+
+@given(sizes=st.lists(st.integers(1, 60), min_size=2, max_size=6), seed=st.integers(0, 3))
+def test_every_class_gets_the_same_number_of_updates(sizes, seed):
+    targets = np.repeat(np.arange(len(sizes)), sizes)
+    batches = SeededBatches(np.arange(len(targets)), targets, 7, "balanced", seed)
+    drawn = np.bincount(np.concatenate([targets[key.indices] for key in batches]), minlength=len(sizes))
+    assert drawn.max() - drawn.min() <= 2

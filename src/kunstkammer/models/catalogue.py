@@ -133,7 +133,7 @@ def create_model(
         name: a name of the catalogue (random weights, from torch's current seed), or a checkpoint folder or hub id
             whose weights are taken over, with a new head where the labels differ.
         task: labels and pictures.
-        train: "all" weights learn, or only those of the "head".
+        train: "all" weights learn, or only those of the "head"; "frozen" is the same for the network.
         dropout: probability of dropout before the output layer; None leaves the model's own.
         options: further settings of the model's config.
 
@@ -154,7 +154,7 @@ def create_model(
         raise unknown_name("model", name, [*names("models"), "a checkpoint folder", "a hub id (owner/name)"])
     if dropout is not None:
         add_head_dropout(model, dropout)
-    if train == "head":
+    if train in ("head", "frozen"):
         freeze_backbone(model)
     return model.to(memory_format=torch.channels_last), geometry
 

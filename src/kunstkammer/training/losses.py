@@ -84,12 +84,52 @@ def focal(logits: Tensor, targets: Tensor, class_weights: Tensor | None = None, 
     return (losses * weights).sum() / weights.sum()
 
 
+@register("losses", "label-smoothing", "cross-entropy against softened targets; options: amount (0 to 1, default 0.1)")
+def label_smoothing(
+    logits: Tensor, targets: Tensor, class_weights: Tensor | None = None, *, amount: float = 0.1
+) -> Tensor:
+    """Cross-entropy with a share `amount` of the target spread over all classes (Szegedy et al. 2016, section 7).
+
+    >>> y = torch.tensor([0])
+    >>> sure = torch.tensor([[9.0, 0.0]])
+    >>> label_smoothing(sure, y).item() > cross_entropy(sure, y).item()
+    True
+    """
+    return cross_entropy(logits, targets, class_weights, label_smoothing=amount)
+
+
+def class_counts(targets: np.ndarray, classes: int) -> np.ndarray:
+    """Return the number of pictures of each class, (K,)."""
+    return targets.sum(axis=0) if targets.ndim == 2 else np.bincount(targets, minlength=classes)
+
+
 def balanced_weights(targets: np.ndarray, classes: int) -> Tensor:
     """Return float32 (K,) weights n / (K n_k), so that every class weighs the same in the loss; 0 for absent classes.
 
     >>> balanced_weights(np.array([0, 0, 0, 1]), 2)
     tensor([0.6667, 2.0000])
     """
-    counts = targets.sum(axis=0) if targets.ndim == 2 else np.bincount(targets, minlength=classes)
+    counts = class_counts(targets, classes)
     weights = np.divide(counts.sum(), classes * counts, out=np.zeros(classes), where=counts > 0)
     return torch.tensor(weights, dtype=torch.float32)
+
+
+def effective_weights(targets: np.ndarray, classes: int, beta: float = 0.999) -> Tensor:
+    """Return float32 (K,) weights of the class-balanced loss (Cui et al. 2019, equation 4); 0 for absent classes.
+
+    A class of n pictures weighs (1 - beta) / (1 - beta^n), the inverse of its effective number; the weights of the
+    classes that are there average 1. `beta` 0.999 is the paper's for small collections: classes of far more than 1,000
+    pictures weigh nearly the same.
+
+    >>> effective_weights(np.array([0, 0, 0, 1]), 3)
+    tensor([0.5003, 1.4997, 0.0000])
+    """
+    counts = class_counts(targets, classes).astype(np.float64)
+    present = counts > 0
+    weights = np.zeros(classes)
+    weights[present] = (1 - beta) / (1 - beta ** counts[present])
+    return torch.tensor(weights * present.sum() / weights.sum(), dtype=torch.float32)
+
+
+WEIGHTS = {"balanced": balanced_weights, "class-balanced": effective_weights}
+"""What `training.class_weights` may name beside none."""

@@ -50,7 +50,10 @@ class ModelSettings(Settings):
     """Which network learns, and which part of it."""
 
     name: str = Field("resnet-18", description="a name of `kunstkammer list models`, a checkpoint folder or a hub id")
-    train: Literal["all", "head"] = Field("all", description="all weights learn, or only the head")
+    train: Literal["all", "head", "frozen"] = Field(
+        "all",
+        description="all weights learn; only the head; or frozen: features once, then logistic regression on them",
+    )
     dropout: float | None = Field(None, ge=0, lt=1, description="dropout before the output layer")
     options: dict[str, Any] = Field({}, description="further settings of the network")
 
@@ -63,6 +66,7 @@ class OptimizerSettings(Settings):
     momentum: float = Field(0.9, ge=0, lt=1, description="SGD's momentum")
     nesterov: bool = Field(False, description="SGD's Nesterov momentum")
     weight_decay: float = Field(0.0, ge=0, description="decay of the weights a step")
+    layer_decay: float = Field(1.0, gt=0, le=1, description="rate of a stage relative to the next one, 1 for one rate")
 
 
 class ScheduleSettings(Settings):
@@ -70,6 +74,29 @@ class ScheduleSettings(Settings):
 
     name: Literal["constant", "linear", "cosine", "one-cycle"] = "constant"
     warmup: float = Field(0.0, ge=0, lt=1, description="share of all steps in which the rate rises from 0")
+
+
+class LinearHeadSettings(Settings):
+    """How the head on frozen features is fitted (model.train: frozen)."""
+
+    strengths: list[float] = Field(
+        [1e-5, 1e-4, 1e-3, 1e-2, 1e-1, 1.0, 10.0], min_length=1, description="the C that are tried, larger fits closer"
+    )
+    folds: int = Field(5, ge=2, le=20, description="folds of the cross-validation that chooses C")
+
+    @field_validator("strengths")
+    @classmethod
+    def _strengths_are_positive(cls, value: list[float]) -> list[float]:
+        if any(not 0 < strength < float("inf") for strength in value):
+            raise ValueError("each strength must be a number above 0")
+        return value
+
+
+class StyleMixingSettings(Settings):
+    """MixStyle (Zhou et al. 2021): the feature statistics of early layers are mixed between pictures."""
+
+    probability: float = Field(0.5, gt=0, le=1, description="share of the batches that are mixed")
+    alpha: float = Field(0.1, gt=0, description="both parameters of the Beta distribution of the weights")
 
 
 class EarlyStoppingSettings(Settings):
@@ -87,15 +114,19 @@ class TrainingSettings(Settings):
     schedule: ScheduleSettings = ScheduleSettings()
     loss: str = Field("cross-entropy", description="a name of `kunstkammer list losses`")
     loss_options: dict[str, float] = Field({}, description="the loss's own settings")
-    class_weights: Literal["none", "balanced"] = Field("none", description="weight of a class in the loss")
-    sampling: Literal["shuffled", "balanced", "square-root"] = Field(
-        "shuffled", description="how often a class is drawn"
+    class_weights: Literal["none", "balanced", "class-balanced"] = Field(
+        "none", description="weight of a class in the loss: inverse to its size, or to its effective number of pictures"
+    )
+    sampling: Literal["shuffled", "fixed", "balanced", "square-root"] = Field(
+        "shuffled", description="how often a class is drawn; fixed: shuffled once, the same order every epoch"
     )
     keep: Literal["best", "last"] = Field("best", description="the epoch whose weights are kept")
     metric: Literal["loss", "accuracy", "balanced_accuracy", "macro_f1"] = Field(
         "loss", description="validation value that decides which epoch is best"
     )
     early_stopping: EarlyStoppingSettings | None = None
+    linear_head: LinearHeadSettings = LinearHeadSettings()
+    style_mixing: StyleMixingSettings | None = None
     gradient_clipping: float = Field(0.0, ge=0, description="largest norm of the gradients, 0 for no limit")
     precision: Literal["auto", "fp32", "bf16"] = Field("auto", description="auto: bf16 where the processor has it")
     checkpoint_seconds: float = Field(60.0, gt=0, description="longest work that a kill can cost, beside whole epochs")

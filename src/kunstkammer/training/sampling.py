@@ -16,28 +16,49 @@ class BatchKey:
     seed: int
 
 
+def rarest_label(targets: np.ndarray) -> np.ndarray:
+    """Return int64 (N,): the label of each picture, of several the one with fewest pictures; K where it has none."""
+    if targets.ndim == 1:
+        return targets
+    sizes = np.maximum(targets.sum(axis=0), 1)
+    return np.where(targets.any(axis=1), np.where(targets > 0, sizes, np.inf).argmin(axis=1), targets.shape[1])
+
+
 def draw_weights(targets: np.ndarray, sampling: str) -> np.ndarray | None:
     """Return the probability of each picture to be drawn, or None where every picture comes once an epoch.
 
-    "balanced": every class as often as every other; "square-root": in proportion to the square root of its size. A
-    picture with several labels counts as its rarest one.
+    "fixed" is shuffled once for all epochs. "balanced": every class as often as every other; "square-root": in
+    proportion to the square root of its size. A picture with several labels counts as its rarest one.
     """
-    if sampling == "shuffled":
+    if sampling in ("shuffled", "fixed"):
         return None
     if targets.ndim == 2:
-        sizes = np.maximum(targets.sum(axis=0), 1)
-        size = np.where(targets > 0, sizes, np.inf).min(axis=1)
-        size = np.where(np.isfinite(size), size, len(targets))
+        sizes = np.append(np.maximum(targets.sum(axis=0), 1), len(targets))
+        size = sizes[rarest_label(targets)].astype(float)
     else:
         size = np.bincount(targets)[targets].astype(float)
     weights = 1 / size if sampling == "balanced" else 1 / np.sqrt(size)
     return weights / weights.sum()
 
 
-def epoch_order(count: int, weights: np.ndarray | None, seed: int, epoch: int) -> np.ndarray:
-    """Return the order of an epoch: a permutation of `count`, or `count` draws by weight."""
+def epoch_order(
+    count: int, weights: np.ndarray | None, seed: int, epoch: int, strata: np.ndarray | None = None
+) -> np.ndarray:
+    """Return the order of an epoch: a permutation of `count`, or `count` draws by weight.
+
+    Draws are systematic (Madow 1949): over pictures in random order within their class, at even steps of the summed
+    weights. So the classes get their share of every epoch to within one picture, and no picture of a class is drawn
+    twice before each has been drawn once; independent draws would leave both to chance.
+    """
     random = np.random.default_rng((seed, 1, epoch))
-    return random.permutation(count) if weights is None else random.choice(count, size=count, p=weights)
+    order = random.permutation(count)
+    if weights is None:
+        return order
+    if strata is not None:
+        order = order[np.argsort(strata[order], kind="stable")]
+    places = (np.arange(count) + random.random()) / count
+    drawn = np.searchsorted(np.cumsum(weights[order]), places * weights.sum(), side="right")
+    return random.permutation(order[np.minimum(drawn, count - 1)])
 
 
 class SeededBatches:
@@ -50,8 +71,10 @@ class SeededBatches:
     def __init__(self, indices: np.ndarray, targets: np.ndarray, batch_size: int, sampling: str, seed: int) -> None:
         self.indices = indices
         self.weights = draw_weights(targets, sampling)
+        self.strata = rarest_label(targets)
         self.batch_size = batch_size
         self.seed = seed
+        self.fixed = sampling == "fixed"
         self.epoch = 0
 
     def set_epoch(self, epoch: int) -> None:
@@ -65,7 +88,8 @@ class SeededBatches:
 
     def __iter__(self) -> Iterator[BatchKey]:
         """Yield the batches of the chosen epoch."""
-        order = epoch_order(len(self.indices), self.weights, self.seed, self.epoch)
+        epoch = 0 if self.fixed else self.epoch
+        order = epoch_order(len(self.indices), self.weights, self.seed, epoch, self.strata)
         batches = len(self)
         for batch in range(batches):
             stop = (batch + 1) * self.batch_size if batch < batches - 1 else len(order)

@@ -18,7 +18,7 @@ from torch.utils.data import DataLoader, Dataset
 from transformers import PrinterCallback, Trainer, TrainerCallback, TrainingArguments
 
 from kunstkammer.errors import KunstkammerError
-from kunstkammer.training.losses import balanced_weights
+from kunstkammer.training.losses import WEIGHTS
 from kunstkammer.training.optimization import make_optimizer, rate_factor
 from kunstkammer.training.precision import training_device, use_bf16
 from kunstkammer.training.sampling import BatchKey, SeededBatches
@@ -183,8 +183,8 @@ class PlateTrainer(Trainer):
         # The loss is ours (`compute_loss`): the model is not asked for one, so nothing is to be scaled for it.
         self.model_accepts_loss_kwargs = False
         self.class_weights: Tensor | None = None
-        if settings.class_weights == "balanced":
-            weights = balanced_weights(lesson.targets[lesson.train], model.config.num_labels)
+        if settings.class_weights in WEIGHTS:
+            weights = WEIGHTS[settings.class_weights](lesson.targets[lesson.train], model.config.num_labels)
             self.class_weights = weights.to(self.args.device)
 
     def get_train_dataloader(self) -> DataLoader:
@@ -245,7 +245,7 @@ class PlateTrainer(Trainer):
                 f"The loss is no longer a number in epoch {record['epoch']}; "
                 f"lower training.optimizer.learning_rate (now {rate})."
             )
-        record["learning_rate"] = self.lr_scheduler.get_last_lr()[0]  # type: ignore[union-attr]
+        record["learning_rate"] = max(self.lr_scheduler.get_last_lr())  # type: ignore[union-attr]
         seconds = max(self.tally.seconds, 1e-9)
         record |= {"seconds": round(seconds, 3), "pictures_per_second": round(self.tally.seen / seconds, 1)}
         if len(self.lesson.validation):

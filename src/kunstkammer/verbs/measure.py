@@ -82,7 +82,7 @@ class Measured:
         for name in SHOWN_METRICS:
             if name in self.metrics:
                 found, zero = self.metrics[name], self.zero_r.get(name)
-                beside = f"   ZeroR {zero:.3f}" if zero is not None else ""
+                beside = f"   ZeroR {zero:.3f}, gain {found.value - zero:+.3f}" if zero is not None else ""
                 lines.append(f"  {name:<24}{found.value:.3f}  ({found.low:.3f} to {found.high:.3f}){beside}")
         if self.evaluation.collapse.collapsed:
             lines.append(f"COLLAPSED: {self.evaluation.collapse.sentence}")
@@ -111,16 +111,27 @@ class Setting:
     usage: Sequence[str] = ()
 
 
-def measure(checkpoint: Checkpoint, collection: Collection, out: Path, setting: Setting) -> Measured:
-    """Measure a model on all of `collection`; write report, metrics and predictions into `out`."""
+def measure(
+    checkpoint: Checkpoint,
+    collection: Collection,
+    out: Path,
+    setting: Setting,
+    predictions: Predictions | None = None,
+) -> Measured:
+    """Measure a model on all of `collection`; write report, metrics and predictions into `out`.
+
+    `predictions` are those of the model where they are known already, for all pictures of the collection.
+    """
     from kunstkammer.data.plates import make_plates
     from kunstkammer.evaluation.cases import find_cases
     from kunstkammer.evaluation.evaluate import evaluate_predictions
     from kunstkammer.evaluation.predictions import predict_collection
     from kunstkammer.evaluation.report import ReportContent, write_report
 
-    plates = make_plates(collection, checkpoint.plate_settings, show_progress=False)
-    predictions, unreadable = predict_collection(checkpoint, collection, plates=plates, show_progress=False)
+    unreadable: list[PictureError] = []
+    if predictions is None:
+        plates = make_plates(collection, checkpoint.plate_settings, show_progress=False)
+        predictions, unreadable = predict_collection(checkpoint, collection, plates=plates, show_progress=False)
     place = {file: i for i, file in enumerate(collection.files)}
     groups = None
     if setting.groups is not None:
@@ -177,6 +188,9 @@ def measure_run(
     recipe: Recipe,
     facts: dict[str, Any],
     history: Sequence[Mapping[str, Any]],
+    *,
+    warnings: Sequence[Note] = (),
+    predictions: Predictions | None = None,
 ) -> Measured:
     """Measure a freshly trained run on its test part, and write the report and the model card."""
     from kunstkammer.models.checkpoint import open_checkpoint
@@ -195,17 +209,18 @@ def measure_run(
         explainer=recipe.evaluation.explainer,
         seed=recipe.seed,
         history=history,
-        best_epoch=training["best_epoch"],
+        best_epoch=training["best_epoch"] or None,
+        warnings=warnings,
         data=data_section(collection, seen, parts, recipe, facts),
         making=making_section(recipe, checkpoint.facts, training),
         usage=usage(run),
     )
-    measured = measure(checkpoint, collection.select(rows), run, setting)
+    measured = measure(checkpoint, collection.select(rows), run, setting, predictions)
     card = model_card(
         name=run.name,
         recipe=recipe,
         labels=collection.label_names,
-        facts={**checkpoint.facts, **facts},
+        facts={**checkpoint.facts, **facts, "warnings": [note.text for note in warnings]},
         evaluation=measured.evaluation,
         part="test",
     )
@@ -244,7 +259,7 @@ def making_section(recipe: Recipe, facts: dict[str, Any], training: dict[str, An
         versions=facts.get("versions", {}),
         seed=recipe.seed,
         seconds=training["seconds"],
-        epochs=training["epochs"],
+        epochs=training["epochs"] or None,
         parameters=training["parameters"],
         device=str(training_device()),
     )

@@ -15,9 +15,15 @@ from kunstkammer.errors import KunstkammerError
 from kunstkammer.progress import say
 
 if TYPE_CHECKING:
+    from transformers import PreTrainedModel
+
     from kunstkammer.data.collection import Collection
     from kunstkammer.data.survey import Survey
+    from kunstkammer.evaluation.notes import Note
+    from kunstkammer.evaluation.predictions import Predictions
+    from kunstkammer.models.geometry import PictureGeometry
     from kunstkammer.training.fit import Fit
+    from kunstkammer.training.frozen import FrozenFit
     from kunstkammer.training.parts import Parts
     from kunstkammer.training.recipe import Recipe
     from kunstkammer.verbs.measure import Measured
@@ -98,6 +104,7 @@ def _learn(collection: Collection, recipe: Recipe, run: Path, resume: bool) -> M
     from kunstkammer.models.checkpoint import read_facts
     from kunstkammer.training import run_folder
     from kunstkammer.training.fit import finish, fit, recipe_model
+    from kunstkammer.training.frozen import FrozenFit, fit_frozen
     from kunstkammer.training.parts import plan_parts, restored_parts
     from kunstkammer.verbs.measure import measure_run
 
@@ -121,24 +128,86 @@ def _learn(collection: Collection, recipe: Recipe, run: Path, resume: bool) -> M
     )
     if seen.plates is None:
         raise KunstkammerError("The plates could not be made.")
-    done = fit(
-        recipe,
-        model,
-        geometry,
-        plates=seen.plates,
-        targets=collection.targets(),
-        train=parts.indices("train"),
-        validation=parts.indices("validation"),
-        run=run,
-        resume=resume,
-    )
+    targets = collection.targets()
+    if recipe.model.train == "frozen":
+        done: Fit = fit_frozen(
+            recipe,
+            model,
+            geometry,
+            plates=seen.plates,
+            contents=seen.sha256,
+            targets=targets,
+            rows=np.sort(np.concatenate([parts.indices("train"), parts.indices("validation")])),
+            groups=np.array([row.group for row in parts.rows]),
+            run=run,
+        )
+    else:
+        done = fit(
+            recipe,
+            model,
+            geometry,
+            plates=seen.plates,
+            targets=targets,
+            train=parts.indices("train"),
+            validation=parts.indices("validation"),
+            run=run,
+            resume=resume,
+        )
     facts = {**settled, "training": training_facts(done, recipe, time.perf_counter() - start)}
     # Before the measurement, so that a kill in it leaves a checkpoint that `evaluate` can open.
     run_folder.write_facts(run, recipe, {"status": "trained", **facts})
-    measured = measure_run(run, collection, seen, parts, recipe, facts, done.history)
+    predictions = None
+    if isinstance(done, FrozenFit):
+        predictions = frozen_predictions(done, model, geometry, collection, seen, parts)
+    measured = measure_run(
+        run, collection, seen, parts, recipe, facts, done.history,
+        warnings=warnings_of(recipe, done), predictions=predictions,
+    )  # fmt: skip
     run_folder.write_facts(run, recipe, {"status": "finished", **facts})
     finish(run)
     return measured
+
+
+def frozen_predictions(
+    done: FrozenFit,
+    model: PreTrainedModel,
+    geometry: PictureGeometry,
+    collection: Collection,
+    seen: Survey,
+    parts: Parts,
+) -> Predictions:
+    """Return what a frozen run says of its test part, from kept features: no picture goes through the network twice."""
+    import torch
+
+    from kunstkammer.evaluation.predictions import Predictions, to_probabilities
+    from kunstkammer.models.features import kept_features
+
+    rows = parts.indices("test")
+    if seen.plates is None:
+        raise KunstkammerError("The plates could not be made.")
+    features = kept_features(model, geometry, seen.plates, rows, seen.sha256)
+    logits = torch.from_numpy(done.head.logits(features))
+    return Predictions(
+        [collection.files[i] for i in rows],
+        collection.label_names,
+        to_probabilities(logits, collection.multi_label),
+        collection.targets()[rows],
+        collection.multi_label,
+    )
+
+
+def warnings_of(recipe: Recipe, done: Fit) -> list[Note]:
+    """Return what a reader must know of how the model was made."""
+    from kunstkammer.evaluation.notes import Note
+    from kunstkammer.registry import names
+    from kunstkammer.training.frozen import FrozenFit
+
+    found = []
+    if recipe.model.train != "all" and recipe.model.name in names("models"):
+        found.append(Note("random_backbone", model=recipe.model.name))
+    if isinstance(done, FrozenFit) and done.head.scores:
+        found.append(Note("linear_head", strength=f"{done.head.strength:g}", folds=done.head.folds))
+    return found
 
 
 def label_prior(collection: Collection, parts: Parts) -> np.ndarray:
@@ -172,7 +241,11 @@ def data_facts(collection: Collection, seen: Survey, parts: Parts) -> dict[str, 
 
 def training_facts(done: Fit, recipe: Recipe, seconds: float) -> dict[str, Any]:
     """Return what the report and the card say of the training."""
+    from kunstkammer.training.frozen import FrozenFit
+    from kunstkammer.training.linear_head import head_facts
+
     return {
+        **({"linear_head": head_facts(done.head)} if isinstance(done, FrozenFit) else {}),
         "model": recipe.model.name,
         "parameters": done.parameters,
         "epochs": len(done.history),

@@ -23,7 +23,7 @@ from kunstkammer.version import __version__
 MOST_EXAMPLE_CLASSES = 12
 CHARTED = 5
 FIRST_CLASSES = 30
-_QUIET = {"undefined", "fewer_resamples", "prior_from_part"}
+_QUIET = {"linear_head", "undefined", "fewer_resamples", "prior_from_part"}
 
 
 @dataclass(frozen=True)
