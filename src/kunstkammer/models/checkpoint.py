@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import json
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -149,6 +150,8 @@ def load_pretrained(name: str, **config: Any) -> tuple[PreTrainedModel, dict[str
     import kunstkammer.models.sketchnet  # noqa: F401, I001 - registers it with AutoModelForImageClassification
     from transformers import AutoImageProcessor, AutoModelForImageClassification
 
+    if name.startswith("timm/") and importlib.util.find_spec("timm") is None:
+        raise ModelError(f"{name} is a network of timm, which is not installed; pip install 'kunstkammer[timm]'.")
     try:
         with quiet_transformers():
             processor = AutoImageProcessor.from_pretrained(name).to_dict()
