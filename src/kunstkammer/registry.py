@@ -21,9 +21,11 @@ from kunstkammer.errors import KunstkammerError, unknown_name
 T = TypeVar("T")
 
 HOMES: dict[str, tuple[str, ...]] = {
-    "augmentations": ("kunstkammer.pictures.augment",),
+    "augmentations": ("kunstkammer.pictures.augment", "kunstkammer.pictures.drawing"),
+    "cartoons": ("kunstkammer.pictures.cartoon.presets",),
     "drawings": ("kunstkammer.data.drawn.comics",),
     "models": ("kunstkammer.models.catalogue",),
+    "preparations": ("kunstkammer.pictures.preparation",),
     "losses": ("kunstkammer.training.losses",),
     "recipes": ("kunstkammer.training.recipe",),
     "metrics": ("kunstkammer.evaluation.metrics",),
@@ -32,8 +34,10 @@ HOMES: dict[str, tuple[str, ...]] = {
 
 SINGULAR = {
     "augmentations": "augmentation",
+    "cartoons": "cartoon preset",
     "drawings": "kind of drawing",
     "models": "model",
+    "preparations": "preparation",
     "losses": "loss",
     "recipes": "recipe",
     "metrics": "metric",

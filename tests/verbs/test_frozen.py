@@ -68,3 +68,11 @@ def test_a_recipe_cannot_ask_for_nonsense(collection_folder, tmp_path):
             kk.train(collection_folder, recipe="deepdoggo", out=tmp_path / "no", settings={key: value})
     assert not (tmp_path / "no").exists()
     assert yaml.safe_load(kk.Recipe.load("deepdoggo").to_yaml())["model"]["train"] == "frozen"
+
+
+def test_features_of_prepared_pictures_are_not_those_of_plain_ones(run, collection_folder, tmp_path):
+    prepared = {**SETTINGS, "picture.preparation": [{"name": "cartoonify", "preset": "manga"}]}
+    kk.train(collection_folder, recipe="deepdoggo", out=tmp_path / "drawn", settings=prepared)
+    one, two = (json.loads((tmp_path / name / "run.json").read_text(encoding="utf-8")) for name in ("run", "drawn"))
+    assert one["training"]["linear_head"] != two["training"]["linear_head"]
+    assert "cartoonify (manga, strength 1)" in (tmp_path / "drawn" / "README.md").read_text(encoding="utf-8")

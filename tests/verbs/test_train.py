@@ -56,6 +56,68 @@ def test_given_splits_are_honoured_and_a_leak_is_taken_out_of_training(tmp_path)
     assert "copies of pictures in test" in (tmp_path / "run" / "README.md").read_text(encoding="utf-8")
 
 
+PREPARED = {**RECIPE, "picture": {**RECIPE["picture"], "preparation": [{"name": "cartoonify", "preset": "manga"}]}}
+
+
+def test_a_preparation_holds_for_what_is_learned_from_and_not_for_the_test(tmp_path, monkeypatch):
+    from kunstkammer.pictures import preparation
+
+    data = write_collection(tmp_path / "noise", each=15)
+    drawn = []
+    real = preparation.cartoonify
+
+    def counted(pixels, preset, **options):
+        drawn.append((len(pixels), preset))
+        return real(pixels, preset, **options)
+
+    monkeypatch.setattr(preparation, "cartoonify", counted)
+    kunstkammer.train(data, PREPARED, out=tmp_path / "run")
+    found = parts(tmp_path / "run")
+    learned = [file for file, part in found.items() if part in ("train", "validation")]
+    assert drawn == [(1, "manga")] * len(learned)
+    assert kunstkammer.open_checkpoint(tmp_path / "run").plate_settings.preparation == ""
+    kunstkammer.train(data, RECIPE, out=tmp_path / "plain")
+    assert len(drawn) == len(learned)
+    one, two = load_file(tmp_path / "run" / "model.safetensors"), load_file(tmp_path / "plain" / "model.safetensors")
+    assert any(not torch.equal(one[name], two[name]) for name in one)
+    said = "cartoonify (manga, strength 1)"
+    for file in ("README.md", "report.html"):
+        assert said in (tmp_path / "run" / file).read_text(encoding="utf-8")
+        assert said not in (tmp_path / "plain" / file).read_text(encoding="utf-8")
+
+
+def test_a_prepared_run_goes_on_exactly(tmp_path, monkeypatch):
+    from kunstkammer.training import trainer
+
+    data = write_collection(tmp_path / "noise", each=15)
+    settings = {"training.epochs": 4, "training.checkpoint_seconds": 0.001}
+    kunstkammer.train(data, PREPARED, out=tmp_path / "whole", settings=settings)
+    real = trainer.PlateTrainer.training_step
+    steps = []
+
+    def stopped(self, *args, **options):
+        steps.append(1)
+        if len(steps) == 15:
+            raise KeyboardInterrupt
+        return real(self, *args, **options)
+
+    monkeypatch.setattr(trainer.PlateTrainer, "training_step", stopped)
+    with pytest.raises(KeyboardInterrupt):
+        kunstkammer.train(data, PREPARED, out=tmp_path / "cut", settings=settings)
+    monkeypatch.undo()
+    assert newest_state(tmp_path / "cut") is not None
+    monkeypatch.setenv("KUNSTKAMMER_CACHE", str(tmp_path / "cache"))
+    kunstkammer.train(data, out=tmp_path / "cut", resume=True)
+    one, two = load_file(tmp_path / "whole" / "model.safetensors"), load_file(tmp_path / "cut" / "model.safetensors")
+    assert all(torch.equal(one[name], two[name]) for name in one)
+
+
+def test_a_misspelt_preparation_is_guessed_before_anything_is_read(tmp_path):
+    wrong = {**RECIPE, "picture": {"preparation": [{"name": "cartonify"}]}}
+    with pytest.raises(KunstkammerError, match="Did you mean 'cartoonify'"):
+        kunstkammer.train(tmp_path / "nowhere", wrong, out=tmp_path / "run")
+
+
 def test_groups_never_cross_into_the_test_part(tmp_path):
     data = write_collection(tmp_path / "noise", each=20)
     rows = ["file_name,label,title"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import math
 import os
 from collections.abc import Sequence
@@ -19,6 +20,7 @@ from kunstkammer.data.plate_store import PlateStore, Segment
 from kunstkammer.data.single_pass import Look, Pass, plate_of, single_pass
 from kunstkammer.errors import PictureError, RecipeError, guess
 from kunstkammer.files import cache_folder
+from kunstkammer.pictures.preparation import PREPARATION_FORMAT, from_key
 from kunstkammer.pictures.read import read_picture
 from kunstkammer.pictures.scale import Fit
 
@@ -43,12 +45,14 @@ class PlateSettings:
         height, width: in pixels.
         grey: one channel (luma of ITU-R BT.601) instead of three (RGB).
         fit: "squash" changes the aspect, "pad" fills up with white, "crop" cuts off what overhangs.
+        preparation: `Preparation.key` of what is done to the plate when it is made, "" for nothing.
     """
 
     height: int
     width: int
     grey: bool = False
     fit: Fit = "squash"
+    preparation: str = ""
 
     def __post_init__(self) -> None:
         if self.height < 1 or self.width < 1:
@@ -58,6 +62,7 @@ class PlateSettings:
         if self.fit not in get_args(Fit):
             known = ", ".join(get_args(Fit))
             raise RecipeError(f"There is no fit '{self.fit}'.{guess(str(self.fit), get_args(Fit))} Known: {known}.")
+        from_key(self.preparation)
 
     @property
     def shape(self) -> tuple[int, int, int]:
@@ -74,12 +79,17 @@ class PlateSettings:
         tone = "grey" if self.grey else "rgb"
         size = f"{self.height}x{self.width}"
         versions = f"pillow{PIL.__version__}-torch{torch.__version__.partition('+')[0]}"
-        return f"{PLATE_FORMAT}-{tone}-{size}-{self.fit}-from{self.look().at_least}-{versions}"
+        plain = f"{PLATE_FORMAT}-{tone}-{size}-{self.fit}-from{self.look().at_least}-{versions}"
+        if not self.preparation:
+            return plain
+        name = hashlib.sha256(self.preparation.encode()).hexdigest()[:16]
+        return f"{plain}-prepared{PREPARATION_FORMAT}-{name}"
 
     def look(self) -> Look:
         """Return how pictures are decoded for such plates."""
         at_least = max(math.ceil(_OVERSIZE * max(self.height, self.width)), Look.LEAST)
-        return Look(grey=self.grey, at_least=at_least, size=(self.height, self.width), fit=self.fit)
+        size = (self.height, self.width)
+        return Look(grey=self.grey, at_least=at_least, size=size, fit=self.fit, preparation=self.preparation)
 
 
 _RESIDENT_BYTES = 16 << 20

@@ -27,6 +27,7 @@ from kunstkammer.data.collection import Collection
 from kunstkammer.data.known import Facts, Known, settled, stamp_of
 from kunstkammer.data.plate_store import PlateStore, Segment
 from kunstkammer.errors import PictureError
+from kunstkammer.pictures.preparation import from_key
 from kunstkammer.pictures.read import picture_format, picture_size, read_picture
 from kunstkammer.pictures.scale import Fit, fit_picture
 from kunstkammer.progress import progress
@@ -57,6 +58,7 @@ class Look:
         at_least: JPEG may be decoded smaller, as long as both sides keep this many pixels.
         size: (height, width) of the plate, or None when no plate is asked for.
         fit: how the picture fills the plate.
+        preparation: what is done to the plate then (`Preparation.key`), "" for nothing.
     """
 
     LEAST: ClassVar[int] = 128
@@ -66,6 +68,7 @@ class Look:
     at_least: int
     size: tuple[int, int] | None = None
     fit: Fit = "squash"
+    preparation: str = ""
 
     @property
     def facts_key(self) -> str:
@@ -311,7 +314,14 @@ def _facts(data: bytes | Path, image: Image.Image, name: str) -> Facts:
 
 
 def plate_of(image: Image.Image, look: Look) -> np.ndarray:
-    """Return the plate, uint8 (C, H, W), of a picture that was decoded in this way.
+    """Return the plate, uint8 (C, H, W), of a picture that was decoded in this way."""
+    plate = _plain_plate(image, look)
+    prepare = from_key(look.preparation)
+    return plate if prepare is None else prepare(torch.from_numpy(np.array(plate))[None])[0].numpy()
+
+
+def _plain_plate(image: Image.Image, look: Look) -> np.ndarray:
+    """Return the plate before its preparation.
 
     Colours that are only squashed go through torch's port of Pillow's scaling where the processor has AVX2: a third of
     the time, and the same values but for one in several hundred, which is off by one level.

@@ -10,6 +10,7 @@ import contextlib
 import hashlib
 import json
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -227,7 +228,8 @@ def kept_features(
     from kunstkammer.files import cache_folder
 
     rows = np.asarray(rows)
-    store = FeatureStore((cache_folder() if cache is None else cache) / "features" / backbone_key(model, geometry))
+    seen = replace(geometry, plate=plates.settings)  # the plates may be prepared, which the model's own never are
+    store = FeatureStore((cache_folder() if cache is None else cache) / "features" / backbone_key(model, seen))
     wanted = [contents[i] for i in rows]
     found, known = store.find(wanted)
     first = {content: i for i, content in reversed(list(enumerate(wanted)))}

@@ -6,15 +6,14 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import torch
-from pydantic import ValidationError
 from torch import Tensor
 
 from kunstkammer import registry
-from kunstkammer.errors import RecipeError, guess
 
 # Imported for their members too: this module is the home of the kind "augmentations".
 from kunstkammer.pictures import geometric, tonal
 from kunstkammer.pictures.augmentation import Augmentation, Draws, Fill, Geometric, Local, Tonal
+from kunstkammer.pictures.parameters import parse_named
 
 PART_NUMBERS = 2**18
 
@@ -71,39 +70,7 @@ def build_augmenter(specs: Sequence[Mapping[str, Any]]) -> Augmenter:
 
 def parse_augmentation(spec: Mapping[str, Any]) -> Augmentation:
     """Check one `{"name": ..., parameter: value, ...}` and return the augmentation; errors as `build_augmenter`."""
-    if not isinstance(spec, Mapping) or not isinstance(spec.get("name"), str):
-        known = ", ".join(registry.names("augmentations"))
-        raise RecipeError(
-            f"An augmentation is written as {{name: ..., parameter: value}}, not {spec!r}. Known: {known}."
-        )
-    kind = registry.get("augmentations", spec["name"])
-    try:
-        return kind(**{str(key): value for key, value in spec.items() if key != "name"})
-    except ValidationError as error:
-        raise RecipeError(_in_one_line(spec["name"], kind, error)) from error
-
-
-def _in_one_line(name: str, kind: type[Augmentation], error: ValidationError) -> str:
-    """Say every mistake of one augmentation on one line."""
-    known = list(kind.model_fields)
-    mistakes: dict[str, list[str]] = {}
-    for problem in error.errors():
-        field = str(problem["loc"][0]) if problem["loc"] else ""
-        if problem["type"] == "extra_forbidden":
-            said = f"no parameter '{field}'.{guess(field, known)} Known: {', '.join(known)}"
-        elif problem["type"] in ("tuple_type", "too_long", "too_short", "missing") and field:
-            said = "give a number or two numbers [low, high]"
-        else:
-            said = problem["msg"].removeprefix("Value error, ")
-        mistakes.setdefault(field, [])
-        # A field that takes one of several types reports each of them.
-        if mistakes[field]:
-            mistakes[field].append(said)
-        else:
-            shown = "" if not field or problem["type"] == "extra_forbidden" else f"{field} = {problem['input']!r}: "
-            mistakes[field].append(shown + said)
-    parts = [", or: ".join(dict.fromkeys(said)) for said in mistakes.values()]
-    return f"Augmentation '{name}': {'; '.join(parts)}."
+    return parse_named("augmentations", spec)
 
 
 def _fill(step: Geometric) -> Fill | None:

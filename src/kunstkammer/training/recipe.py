@@ -44,6 +44,11 @@ class PictureSettings(Settings):
     size: int | None = Field(None, ge=8, le=2048, description="side of the square input in pixels")
     channels: Literal["grey", "colour"] | None = Field(None, description="grey or colour")
     fit: Literal["squash", "crop"] | None = Field(None, description="squash into the square, or cut the middle out")
+    preparation: list[dict[str, Any]] = Field(
+        [],
+        description="done once to the pictures of training and validation, never to the test: names and settings of "
+        "`kunstkammer list preparations`",
+    )
 
 
 class ModelSettings(Settings):
@@ -183,6 +188,7 @@ class Recipe(Settings):
     def build(cls, values: Mapping[str, Any], source: str) -> Recipe:
         """Validate a mapping; `source` is what an error calls it."""
         from kunstkammer.pictures.augment import build_augmenter
+        from kunstkammer.pictures.preparation import build_preparation
         from kunstkammer.registry import get
 
         try:
@@ -190,6 +196,7 @@ class Recipe(Settings):
         except ValidationError as error:
             raise RecipeError(f"{source}: {'; '.join(_explain(problem) for problem in error.errors())}") from error
         build_augmenter(recipe.augmentation)
+        build_preparation(recipe.picture.preparation)
         get("losses", recipe.training.loss)
         return recipe
 

@@ -252,8 +252,10 @@ def data_section(
 def making_section(recipe: Recipe, facts: dict[str, Any], training: dict[str, Any]) -> Making:
     """Return the report's section on how the model was made."""
     from kunstkammer.evaluation.report.content import Making
+    from kunstkammer.pictures.preparation import build_preparation
     from kunstkammer.training.precision import training_device
 
+    preparation = build_preparation(recipe.picture.preparation)
     return Making(
         recipe=recipe.to_yaml(),
         versions=facts.get("versions", {}),
@@ -262,6 +264,7 @@ def making_section(recipe: Recipe, facts: dict[str, Any], training: dict[str, An
         epochs=training["epochs"] or None,
         parameters=training["parameters"],
         device=str(training_device()),
+        preparation=None if preparation is None else preparation.sentence,
     )
 
 

@@ -106,6 +106,7 @@ def _learn(collection: Collection, recipe: Recipe, run: Path, resume: bool) -> M
     from kunstkammer.training.fit import finish, fit, recipe_model
     from kunstkammer.training.frozen import FrozenFit, fit_frozen
     from kunstkammer.training.parts import plan_parts, restored_parts
+    from kunstkammer.training.prepared import material
     from kunstkammer.verbs.measure import measure_run
 
     start = time.perf_counter()
@@ -119,26 +120,27 @@ def _learn(collection: Collection, recipe: Recipe, run: Path, resume: bool) -> M
         parts = plan_parts(collection, seen, recipe.data, recipe.seed)
         for note in parts.notes:
             say(note)
-        settled = {"data": data_facts(collection, seen, parts), "label_prior": label_prior(collection, parts).tolist()}
+        settled = {
+            "data": data_facts(collection, seen, parts, recipe),
+            "label_prior": label_prior(collection, parts).tolist(),
+        }
         run_folder.start_run(run, recipe, parts.rows, settled)
     counts = parts.counts()
     say(
         f"Training {recipe.model.name} by the recipe {recipe.name}: {counts['train']} pictures to learn from, "
         f"{counts['validation']} for validation, {counts['test']} for the test."
     )
-    if seen.plates is None:
-        raise KunstkammerError("The plates could not be made.")
-    targets = collection.targets()
+    known = material(collection, seen, parts, recipe)
     if recipe.model.train == "frozen":
         done: Fit = fit_frozen(
             recipe,
             model,
             geometry,
-            plates=seen.plates,
-            contents=seen.sha256,
-            targets=targets,
-            rows=np.sort(np.concatenate([parts.indices("train"), parts.indices("validation")])),
-            groups=np.array([row.group for row in parts.rows]),
+            plates=known.plates,
+            contents=[seen.sha256[i] for i in known.rows],
+            targets=known.targets,
+            rows=np.sort(np.concatenate([known.train, known.validation])),
+            groups=np.array([parts.rows[i].group for i in known.rows]),
             run=run,
         )
     else:
@@ -146,10 +148,10 @@ def _learn(collection: Collection, recipe: Recipe, run: Path, resume: bool) -> M
             recipe,
             model,
             geometry,
-            plates=seen.plates,
-            targets=targets,
-            train=parts.indices("train"),
-            validation=parts.indices("validation"),
+            plates=known.plates,
+            targets=known.targets,
+            train=known.train,
+            validation=known.validation,
             run=run,
             resume=resume,
         )
@@ -218,9 +220,10 @@ def label_prior(collection: Collection, parts: Parts) -> np.ndarray:
     return np.bincount(targets, minlength=len(collection.label_names)) / max(len(targets), 1)
 
 
-def data_facts(collection: Collection, seen: Survey, parts: Parts) -> dict[str, Any]:
+def data_facts(collection: Collection, seen: Survey, parts: Parts, recipe: Recipe) -> dict[str, Any]:
     """Return what the report and the card say of the data."""
     from kunstkammer.data.fingerprints import duplicate_groups
+    from kunstkammer.training.prepared import preparation_note
 
     sizes = Counter(duplicate_groups(seen).tolist())
     licences: Counter[str] = Counter()
@@ -235,7 +238,7 @@ def data_facts(collection: Collection, seen: Survey, parts: Parts) -> dict[str, 
         "unreadable": len(seen.errors),
         "copies": sum(size - 1 for size in sizes.values() if size > 1),
         "licences": dict(licences.most_common(12)),
-        "notes": [*collection.notes, *parts.notes],
+        "notes": [*collection.notes, *parts.notes, *preparation_note(recipe)],
     }
 
 

@@ -53,6 +53,7 @@ class Making:
         recipe: the whole recipe, YAML.
         versions: package -> version.
         seed, parameters (trainable), device: where they are known.
+        preparation: what was done to the pictures of training and validation, and not to those of the test.
         seconds: of training; epochs: that were run.
     """
 
@@ -63,6 +64,7 @@ class Making:
     epochs: int | None = None
     parameters: int | None = None
     device: str | None = None
+    preparation: str | None = None
 
 
 @dataclass
