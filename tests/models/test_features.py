@@ -1,6 +1,7 @@
 """Features are what the output layer sees; kept ones are found by content, and only where the backbone is the same."""
 
 import hashlib
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -116,3 +117,13 @@ def test_an_empty_store_knows_nothing(tmp_path):
     found, known = FeatureStore(tmp_path / "none").find(contents(3))
     assert found is None
     assert not known.any()
+
+
+def test_prepared_pictures_have_features_of_their_own(plates, tmp_path):
+    model, geometry = network()
+    model.eval()
+    plain = kept_features(model, geometry, plates, np.arange(4), contents(24), cache=tmp_path)
+    plates.settings = replace(plates.settings, preparation='[{"name":"cartoonify"}]')
+    plates._arrays = [np.zeros_like(array) for array in plates._arrays]
+    prepared = kept_features(model, geometry, plates, np.arange(4), contents(24), cache=tmp_path)
+    assert np.abs(plain - prepared).max() > 1e-3

@@ -34,9 +34,40 @@ def test_the_published_settings_of_system_a():
     assert (training.optimizer.name, training.loss, training.batch_size) == ("adam", "cross-entropy", 32)
 
 
+def test_the_published_settings_of_system_b():
+    baseline, augmented = Recipe.load("emotion-baseline"), Recipe.load("emotion-augmented")
+    settings = baseline.training
+    assert (settings.batch_size, settings.epochs, settings.loss) == (124, 40, "bce")
+    assert (settings.optimizer.name, settings.optimizer.learning_rate) == ("sgd", 0.01)
+    assert (settings.sampling, baseline.data.split.train, baseline.model.dropout) == ("fixed", 0.8, 0.5)
+    settings = augmented.training
+    assert (settings.batch_size, settings.epochs, settings.loss) == (32, 40, "bce")
+    assert (settings.optimizer.name, settings.optimizer.learning_rate) == ("adam", 0.001)
+    assert (settings.sampling, augmented.data.split.train, augmented.model.dropout) == ("shuffled", 0.9, 0.5)
+    names_of = [spec["name"] for spec in augmented.augmentation]
+    assert names_of == ["color-jitter", "vertical-flip", "rotation", "crop", "erasing"]
+    assert augmented.augmentation[0]["brightness"] == [0.8, 1.2]
+    assert augmented.augmentation[2]["degrees"] == 45
+
+
+def test_cartoonified_differs_from_the_improved_recipe_in_the_preparation_only():
+    one, two = (Recipe.load(name).model_dump() for name in ("emotion-augmented", "emotion-cartoonified"))
+    assert [spec["name"] for spec in two["picture"].pop("preparation")] == ["cartoonify"]
+    assert one["picture"].pop("preparation") == []
+    assert all(one[key] == two[key] for key in ("data", "picture", "augmentation", "model", "training"))
+
+
+def test_equal_updates_differ_from_the_improved_recipe_in_nothing_else():
+    one, two = (Recipe.load(name).model_dump() for name in ("emotion-augmented", "emotion-balanced"))
+    assert two["training"].pop("sampling") == "balanced"
+    one["training"].pop("sampling")
+    assert all(one[key] == two[key] for key in ("data", "picture", "augmentation", "model", "training"))
+
+
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
+        ({"training.loss": "focal", "training.loss_options": {"gama": 1}}, "no option 'gama'. Did you mean 'gamma'"),
         ({"training.epoch": 3}, "unknown key 'training.epoch'. Did you mean 'epochs'?"),
         ({"trainin.epochs": 3}, "unknown key 'trainin'. Did you mean 'training'?"),
         ({"training.optimizer.lr": 3}, "unknown key 'training.optimizer.lr'"),

@@ -119,13 +119,14 @@ def _ignore(_: int) -> None:
     return None
 
 
-def backbone_key(model: PreTrainedModel, geometry: PictureGeometry) -> str:
+def backbone_key(model: PreTrainedModel, geometry: PictureGeometry, plate_key: str | None = None) -> str:
     """Return what features depend on beside the picture: network, weights below the output layer, preparation.
 
-    Two models that differ only in their labels and their output layer share a key.
+    Two models that differ only in their labels and their output layer share a key. `plate_key` is that of the plates
+    where they are not plainly those of `geometry` (cartoonified ones, for example).
     """
     config = {k: v for k, v in model.config.to_dict().items() if k not in _NOT_OF_THE_BACKBONE}
-    facts = [FEATURE_FORMAT, type(model).__name__, config, geometry.plate.key, *_numbers(geometry)]
+    facts = [FEATURE_FORMAT, type(model).__name__, config, plate_key or geometry.plate.key, *_numbers(geometry)]
     found = hashlib.blake2b(json.dumps(facts, sort_keys=True, default=str).encode(), digest_size=16)
     head = output_layer(model)
     own = {id(parameter) for parameter in head.parameters()}

@@ -84,6 +84,7 @@ def fit(
     validation: np.ndarray,
     run: Path,
     resume: bool = False,
+    strangers: Plates | None = None,
 ) -> Fit:
     """Train `model` by a recipe and write it to `run` as an ordinary checkpoint folder.
 
@@ -94,6 +95,7 @@ def fit(
         train, validation: rows of `plates`; validation may be empty, then the last epoch is kept.
         run: the run folder, which exists.
         resume: go on from the newest state in `run`, exactly as if nothing had happened.
+        strangers: readable plates of a second domain that lend their style; used where the recipe mixes styles.
 
     Raises:
         KunstkammerError: where the loss is no longer a number, the disk refuses, or a state belongs to another network.
@@ -101,6 +103,8 @@ def fit(
     keep_freed_memory()
     augmenter = build_augmenter(recipe.augmentation) if recipe.augmentation else None
     lesson = Lesson(plates, targets, train, validation, geometry, augmenter, get("losses", recipe.training.loss), run)
+    if recipe.training.style_mixing is not None:
+        lesson.strangers = strangers
     state = newest_state(run) if resume else None
     epochs = recipe.training.epochs
     tracker = _tracker(recipe, run)
@@ -117,6 +121,8 @@ def fit(
         if state is None or not _finished(trainer, state, epochs):
             trainer.train(resume_from_checkpoint=str(state) if state else None)
     trainer.load_best()
+    if trainer.mixer is not None:
+        trainer.mixer.remove()
     best = trainer.progress.best()
     history = trainer.progress.history
     result = Fit(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import inspect
+from collections.abc import Mapping
 from typing import Protocol
 
 import numpy as np
@@ -9,7 +11,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from kunstkammer.registry import register
+from kunstkammer.errors import RecipeError, guess
+from kunstkammer.registry import get, register
 
 
 class Loss(Protocol):
@@ -98,6 +101,20 @@ def label_smoothing(
     return cross_entropy(logits, targets, class_weights, label_smoothing=amount)
 
 
+def check_loss_options(name: str, options: Mapping[str, float]) -> None:
+    """Raise `RecipeError` for an option that the loss `name` does not have."""
+    known = [key for key, what in inspect.signature(get("losses", name)).parameters.items() if what.kind is _OPTION]
+    for key in options:
+        if key not in known:
+            raise RecipeError(
+                f"training.loss_options: the loss {name} has no option '{key}'.{guess(key, known)} "
+                f"Known: {', '.join(known) or 'none'}."
+            )
+
+
+_OPTION = inspect.Parameter.KEYWORD_ONLY
+
+
 def class_counts(targets: np.ndarray, classes: int) -> np.ndarray:
     """Return the number of pictures of each class, (K,)."""
     return targets.sum(axis=0) if targets.ndim == 2 else np.bincount(targets, minlength=classes)
@@ -122,7 +139,7 @@ def effective_weights(targets: np.ndarray, classes: int, beta: float = 0.999) ->
     pictures weigh nearly the same.
 
     >>> effective_weights(np.array([0, 0, 0, 1]), 3)
-    tensor([0.5003, 1.4997, 0.0000])
+    tensor([0.5004, 1.4996, 0.0000])
     """
     counts = class_counts(targets, classes).astype(np.float64)
     present = counts > 0

@@ -101,7 +101,7 @@ class StyleMixingSettings(Settings):
     """MixStyle (Zhou et al. 2021): the feature statistics of early layers are mixed between pictures."""
 
     probability: float = Field(0.5, gt=0, le=1, description="share of the batches that are mixed")
-    alpha: float = Field(0.1, gt=0, description="both parameters of the Beta distribution of the weights")
+    alpha: float = Field(0.1, ge=0.01, description="both parameters of the Beta distribution of the weights")
 
 
 class EarlyStoppingSettings(Settings):
@@ -189,7 +189,7 @@ class Recipe(Settings):
         """Validate a mapping; `source` is what an error calls it."""
         from kunstkammer.pictures.augment import build_augmenter
         from kunstkammer.pictures.preparation import build_preparation
-        from kunstkammer.registry import get
+        from kunstkammer.training.losses import check_loss_options
 
         try:
             recipe = cls.model_validate(values)
@@ -197,7 +197,7 @@ class Recipe(Settings):
             raise RecipeError(f"{source}: {'; '.join(_explain(problem) for problem in error.errors())}") from error
         build_augmenter(recipe.augmentation)
         build_preparation(recipe.picture.preparation)
-        get("losses", recipe.training.loss)
+        check_loss_options(recipe.training.loss, recipe.training.loss_options)
         return recipe
 
     def to_yaml(self) -> str:

@@ -31,6 +31,7 @@ from kunstkammer.training.state import (
     read_weights,
     save_state,
 )
+from kunstkammer.training.style_mixing import StyleMixer
 from kunstkammer.training.validation import part_metrics
 
 if TYPE_CHECKING:
@@ -56,6 +57,7 @@ class Lesson:
         augmenter: what changes a training batch.
         loss: a registered loss.
         run: the run folder.
+        strangers: plates of a second domain that lend their style (`training.style_mixing`); without labels.
     """
 
     plates: Plates
@@ -66,6 +68,7 @@ class Lesson:
     augmenter: Augmenter | None
     loss: Loss
     run: Path
+    strangers: Plates | None = None
 
 
 class LessonBatches(Dataset):
@@ -86,7 +89,11 @@ class LessonBatches(Dataset):
             values = geometry.prepare(pixels)
         else:
             values = geometry.normalise(self.lesson.augmenter(pixels, key.seed))
-        return {"pixel_values": values, "labels": torch.from_numpy(self.lesson.targets[key.indices])}
+        batch = {"pixel_values": values, "labels": torch.from_numpy(self.lesson.targets[key.indices])}
+        if self.lesson.strangers is not None:
+            chosen = np.random.default_rng((key.seed, 4)).integers(len(self.lesson.strangers), size=len(key.indices))
+            batch["strangers"] = geometry.prepare(self.lesson.strangers[chosen])
+        return batch
 
 
 @dataclass
@@ -182,6 +189,10 @@ class PlateTrainer(Trainer):
         self.remove_callback(PrinterCallback)  # stdout belongs to results; `on_epoch` says what there is to say
         # The loss is ours (`compute_loss`): the model is not asked for one, so nothing is to be scaled for it.
         self.model_accepts_loss_kwargs = False
+        self.mixer: StyleMixer | None = None
+        if settings.style_mixing is not None:
+            example = lesson.geometry.prepare(lesson.plates[lesson.train[:1]]).to(self.args.device)
+            self.mixer = StyleMixer(self.model, settings.style_mixing, example)
         self.class_weights: Tensor | None = None
         if settings.class_weights in WEIGHTS:
             weights = WEIGHTS[settings.class_weights](lesson.targets[lesson.train], model.config.num_labels)
@@ -216,7 +227,10 @@ class PlateTrainer(Trainer):
     ) -> Any:
         """Return the recipe's loss of a batch and count what it got right."""
         labels = inputs["labels"]
-        outputs = model(pixel_values=inputs["pixel_values"])
+        if self.mixer is None:
+            outputs = model(pixel_values=inputs["pixel_values"])
+        else:
+            outputs = self.mixer(model, inputs["pixel_values"], inputs.get("strangers"))
         logits = outputs.logits.float()
         loss = self.lesson.loss(logits, labels, self.class_weights, **self.recipe.training.loss_options)
         with torch.no_grad():
