@@ -11,6 +11,7 @@ from kunstkammer.data.plates import make_plates
 from kunstkammer.data.readers import read
 from kunstkammer.models.catalogue import Task, create_model, output_layer
 from kunstkammer.models.features import FeatureStore, backbone_key, collect_features, kept_features
+from kunstkammer.pictures.preparation import build_preparation
 
 TASK = Task(("dark", "light"), size=(32, 32))
 
@@ -123,7 +124,7 @@ def test_prepared_pictures_have_features_of_their_own(plates, tmp_path):
     model, geometry = network()
     model.eval()
     plain = kept_features(model, geometry, plates, np.arange(4), contents(24), cache=tmp_path)
-    plates.settings = replace(plates.settings, preparation='[{"name":"cartoonify"}]')
+    plates.settings = replace(plates.settings, preparation=build_preparation([{"name": "cartoonify"}]).key)
     plates._arrays = [np.zeros_like(array) for array in plates._arrays]
     prepared = kept_features(model, geometry, plates, np.arange(4), contents(24), cache=tmp_path)
     assert np.abs(plain - prepared).max() > 1e-3
