@@ -23,7 +23,7 @@ T = TypeVar("T")
 HOMES: dict[str, tuple[str, ...]] = {
     "augmentations": ("kunstkammer.pictures.augment", "kunstkammer.pictures.drawing"),
     "cartoons": ("kunstkammer.pictures.cartoon.presets",),
-    "drawings": ("kunstkammer.data.drawn.comics",),
+    "drawings": ("kunstkammer.data.drawn.comics", "kunstkammer.data.drawn.faces.collection"),
     "models": ("kunstkammer.models.catalogue",),
     "preparations": ("kunstkammer.pictures.preparation",),
     "losses": ("kunstkammer.training.losses",),

@@ -6,6 +6,8 @@ The layout that every kind of drawing shares:
     DIR/metadata.csv              a row a picture: file_name, label, split and the true parameters
     DIR/objects.coco.json         boxes of the things in the pictures, COCO
     DIR/README.md                 what it is, its seed, its licence
+
+A kind that draws each order in several domains fills a folder of this layout for each of them (`draw_albums`).
 """
 
 from __future__ import annotations
@@ -14,7 +16,7 @@ import csv
 import io
 import json
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -31,12 +33,25 @@ SERIAL_BELOW = 40
 
 @dataclass(frozen=True)
 class Drawing:
-    """One finished picture: its encoded file, its row in the table, the boxes of what is in it."""
+    """One finished picture: its encoded file, its row in the table, the boxes of what is in it.
+
+    Attributes:
+        keypoints: of its first object, in COCO's form: x, y in pixels and visibility (0, 1 or 2).
+    """
 
     data: bytes
     row: dict[str, Any]
     objects: list[tuple[str, tuple[float, float, float, float]]] = field(default_factory=list)
     size: tuple[int, int] = (0, 0)
+    keypoints: tuple[tuple[float, float, int], ...] = ()
+
+
+@dataclass(frozen=True)
+class Skeleton:
+    """The keypoints that a thing has: their names, and which are neighbours (pairs of numbers from 0)."""
+
+    names: tuple[str, ...]
+    edges: tuple[tuple[int, int], ...]
 
 
 @dataclass(frozen=True)
@@ -95,21 +110,76 @@ def draw_album(
     """
     out = Path(out)
     check_free(out)
-    with atomic_folder(out) as folder, progress(f"Drawing {out.name}", len(orders)) as advance:
-        for split, label in {(order.split, order.label): None for order in orders}:
-            (folder / split / label).mkdir(parents=True, exist_ok=True)
-        rows, objects = [], []
-        for done in _drawn(draw, orders, str(folder), options, workers):
-            for row, size, found in done:
-                rows.append(row)
-                objects.append((size, found))
-            if show_progress:
-                advance(len(done))
-        (folder / "metadata.csv").write_text(_csv(rows), encoding="utf-8", newline="")
-        coco = json.dumps(_coco(rows, objects), ensure_ascii=False)
-        (folder / "objects.coco.json").write_text(coco, encoding="utf-8")
+    with atomic_folder(out) as folder:
+        _fill(folder, {"": readme}, orders, draw, options, {}, workers, show_progress=show_progress, title=out.name)
+    return out
+
+
+def draw_albums(
+    out: str | Path,
+    orders: Sequence[Order],
+    draw: Callable[..., Mapping[str, Drawing]],
+    *,
+    options: dict[str, Any],
+    readmes: Mapping[str, str],
+    readme: str,
+    skeletons: Mapping[str, Skeleton] | None = None,
+    workers: int | None = None,
+    show_progress: bool = True,
+) -> Path:
+    """Draw all orders in several domains, a collection for each in a folder of its name within `out`; return `out`.
+
+    As `draw_album`, but `draw` returns a drawing for each name of `readmes`, `readme` is that of `out` itself, and
+    `skeletons` says which keypoints a thing has.
+    """
+    out = Path(out)
+    check_free(out)
+    with atomic_folder(out) as folder:
+        _fill(
+            folder,
+            readmes,
+            orders,
+            draw,
+            options,
+            skeletons or {},
+            workers,
+            show_progress=show_progress,
+            title=out.name,
+        )
         (folder / "README.md").write_text(readme, encoding="utf-8")
     return out
+
+
+def _fill(
+    folder: Path,
+    readmes: Mapping[str, str],
+    orders: Sequence[Order],
+    draw: Callable[..., Drawing | Mapping[str, Drawing]],
+    options: dict[str, Any],
+    skeletons: Mapping[str, Skeleton],
+    workers: int | None,
+    *,
+    show_progress: bool,
+    title: str,
+) -> None:
+    """Draw all orders and write the files of each collection; the one named "" lies in `folder` itself."""
+    for name in readmes:
+        for split, label in {(order.split, order.label): None for order in orders}:
+            (folder / name / split / label).mkdir(parents=True, exist_ok=True)
+    facts: dict[str, list[_Fact]] = {name: [] for name in readmes}
+    with progress(f"Drawing {title}", len(orders)) as advance:
+        for done in _drawn(draw, orders, str(folder), options, workers):
+            for by_name in done:
+                for name, fact in by_name.items():
+                    facts[name].append(fact)
+            if show_progress:
+                advance(len(done))
+    for name, readme in readmes.items():
+        rows = [fact.row for fact in facts[name]]
+        (folder / name / "metadata.csv").write_text(_csv(rows), encoding="utf-8", newline="")
+        coco = json.dumps(_coco(facts[name], skeletons), ensure_ascii=False)
+        (folder / name / "objects.coco.json").write_text(coco, encoding="utf-8")
+        (folder / name / "README.md").write_text(readme, encoding="utf-8")
 
 
 def check_free(out: Path) -> None:
@@ -122,11 +192,22 @@ def check_free(out: Path) -> None:
             raise DataError(f"{out} {what}; name a new folder for the drawings, or empty this one first.")
 
 
-_Done = list[tuple[dict[str, Any], tuple[int, int], list[Any]]]
+@dataclass(frozen=True)
+class _Fact:
+    """What is kept of a picture once its file is written."""
+
+    row: dict[str, Any]
+    size: tuple[int, int]
+    objects: list[tuple[str, tuple[float, float, float, float]]]
+    keypoints: tuple[tuple[float, float, int], ...]
+
+
+_Done = list[dict[str, _Fact]]
+_Draw = Callable[..., Drawing | Mapping[str, Drawing]]
 
 
 def _drawn(
-    draw: Callable[..., Drawing], orders: Sequence[Order], folder: str, options: dict[str, Any], workers: int | None
+    draw: _Draw, orders: Sequence[Order], folder: str, options: dict[str, Any], workers: int | None
 ) -> Iterator[_Done]:
     """Yield the truth of chunk after chunk, in the order of the orders."""
     chunks = [orders[i : i + CHUNK] for i in range(0, len(orders), CHUNK)]
@@ -146,16 +227,19 @@ def _cores() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-def _draw_chunk(draw: Callable[..., Drawing], orders: Sequence[Order], folder: str, options: dict[str, Any]) -> _Done:
-    """Draw some pictures and write their files; runs in a process of its own."""
+def _draw_chunk(draw: _Draw, orders: Sequence[Order], folder: str, options: dict[str, Any]) -> _Done:
+    """Draw some orders and write their files; runs in a process of its own."""
     done: _Done = []
     for order in orders:
-        drawing = draw(order, **options)
-        path = Path(folder) / order.file_name
-        with disk_errors(path):
-            path.write_bytes(drawing.data)
-        row = {"file_name": order.file_name, "label": order.label, "split": order.split, **drawing.row}
-        done.append((row, drawing.size, drawing.objects))
+        drawn = draw(order, **options)
+        facts = {}
+        for name, drawing in ({"": drawn} if isinstance(drawn, Drawing) else drawn).items():
+            path = Path(folder) / name / order.file_name
+            with disk_errors(path):
+                path.write_bytes(drawing.data)
+            row = {"file_name": order.file_name, "label": order.label, "split": order.split, **drawing.row}
+            facts[name] = _Fact(row, drawing.size, drawing.objects, drawing.keypoints)
+        done.append(facts)
     return done
 
 
@@ -167,18 +251,29 @@ def _csv(rows: Sequence[dict[str, Any]]) -> str:
     return text.getvalue()
 
 
-def _coco(rows: Sequence[dict[str, Any]], objects: Sequence[tuple[tuple[int, int], list[Any]]]) -> dict[str, Any]:
+def _coco(facts: Sequence[_Fact], skeletons: Mapping[str, Skeleton]) -> dict[str, Any]:
     """Return the boxes as COCO: `bbox` is [x, y, width, height] in pixels, numbers start at 1."""
-    names = sorted({name for _, found in objects for name, _ in found})
+    names = sorted({name for fact in facts for name, _ in fact.objects})
     images: list[dict[str, Any]] = []
     annotations: list[dict[str, Any]] = []
-    for i, (row, ((width, height), found)) in enumerate(zip(rows, objects, strict=True), start=1):
-        images.append({"id": i, "file_name": row["file_name"], "width": width, "height": height})
-        for name, (x0, y0, x1, y1) in found:
+    for i, fact in enumerate(facts, start=1):
+        images.append({"id": i, "file_name": fact.row["file_name"], "width": fact.size[0], "height": fact.size[1]})
+        for k, (name, (x0, y0, x1, y1)) in enumerate(fact.objects):
             box = [round(x0, 1), round(y0, 1), round(x1 - x0, 1), round(y1 - y0, 1)]
-            annotations.append({
+            annotation = {
                 "id": len(annotations) + 1, "image_id": i, "category_id": names.index(name) + 1,
                 "bbox": box, "area": round(box[2] * box[3], 1), "iscrowd": 0,
-            })  # fmt: skip
-    categories = [{"id": i, "name": name} for i, name in enumerate(names, start=1)]
+            }  # fmt: skip
+            if k == 0 and fact.keypoints:
+                annotation["keypoints"] = [number for point in fact.keypoints for number in point]
+                annotation["num_keypoints"] = sum(point[2] > 0 for point in fact.keypoints)
+            annotations.append(annotation)
+    categories = [{"id": i, "name": name, **_described(skeletons.get(name))} for i, name in enumerate(names, start=1)]
     return {"images": images, "annotations": annotations, "categories": categories}
+
+
+def _described(skeleton: Skeleton | None) -> dict[str, Any]:
+    """Return what COCO says of the keypoints of a category; its skeleton counts from 1."""
+    if skeleton is None:
+        return {}
+    return {"keypoints": list(skeleton.names), "skeleton": [[a + 1, b + 1] for a, b in skeleton.edges]}

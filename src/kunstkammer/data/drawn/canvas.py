@@ -104,6 +104,12 @@ class Canvas:
         """Fill a polygon without an outline."""
         self.draw.polygon(_scaled(points), fill=colour)
 
+    def mask(self, points: Sequence[Point]) -> Image.Image:
+        """Return the inside of a polygon as a mask of the whole sheet, mode "L"."""
+        mask = Image.new("L", self.image.size, 0)
+        ImageDraw.Draw(mask).polygon(_scaled(points), fill=255)
+        return mask
+
     def line(
         self,
         points: Sequence[Point],
