@@ -23,7 +23,7 @@ def test_the_interval_covers_the_true_change_in_nineteen_of_twenty(seeds):
         without, with_it = draw(random, seeds, 120, 0.1)
         found = paired_change(without, with_it)
         covered += found.low <= truth <= found.high
-    assert 0.93 <= covered / 300
+    assert covered / 300 >= 0.93
 
 
 def test_a_clear_change_is_found_and_no_change_is_not():
@@ -38,7 +38,7 @@ def test_a_clear_change_is_found_and_no_change_is_not():
 
 def test_pictures_of_one_group_tell_less():
     random = np.random.default_rng(2)
-    one = np.repeat(draw(random, 3, 20, 0.0), 10, axis=2)
+    one = np.tile(random.integers(0, 2, (2, 1, 20)).astype(float), (1, 3, 1)).repeat(10, axis=2)
     groups = np.repeat(np.arange(20), 10)
     alone, grouped = paired_change(*one), paired_change(*one, groups=groups)
     assert alone.value == pytest.approx(grouped.value)

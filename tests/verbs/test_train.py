@@ -196,3 +196,25 @@ def test_a_failure_before_the_first_state_leaves_nothing_behind(tmp_path):
     with pytest.raises(KunstkammerError, match="learning_rate"):
         kunstkammer.train(data, RECIPE, out=tmp_path / "run", settings=settings)
     assert not (tmp_path / "run").exists()
+
+
+def test_a_second_collection_lends_its_style(collection_folder, tmp_path):
+    other = write_collection(tmp_path / "other", labels=("x",), each=5, seed=9)
+    changes = {**STYLE_SETTINGS, "training.style_mixing": {"probability": 1.0}}
+    found = kunstkammer.train(collection_folder, recipe="demo", out=tmp_path / "run", settings=changes, style=other)
+    facts = json.loads((tmp_path / "run" / "run.json").read_text(encoding="utf-8"))
+    assert facts["style"] == {"name": "other", "pictures": 5}
+    assert found.n
+    with pytest.raises(KunstkammerError, match=r"add --set training.style_mixing.probability"):
+        kunstkammer.train(collection_folder, recipe="demo", out=tmp_path / "no", settings=STYLE_SETTINGS, style=other)
+
+
+STYLE_SETTINGS = {
+    "picture.size": 32,
+    "data.groups": [],
+    "model.options": {"stages": [[4], [8]], "dense": 8},
+    "training.epochs": 1,
+    "evaluation.resamples": 100,
+    "evaluation.pictures": 0,
+    "evaluation.explainer": None,
+}

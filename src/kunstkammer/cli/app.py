@@ -123,6 +123,10 @@ def train(
         typer.Option("--set", metavar="KEY=VALUE", help="Change a key of the recipe, for example training.epochs=3."),
     ] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Go on with a run that was stopped, exactly.")] = False,
+    style: Annotated[
+        Optional[str],  # noqa: UP045
+        typer.Option(help="A second collection that lends its style (with training.style_mixing)."),
+    ] = None,
     label_column: LabelColumn = None,
     label_separator: LabelSeparator = None,
     json: Json = False,
@@ -135,7 +139,7 @@ def train(
     for key, value in {"data.label_column": label_column, "data.label_separator": label_separator}.items():
         if value is not None:
             settings[key] = value
-    show(verb(data, recipe=recipe, out=out, settings=settings, resume=resume), json)
+    show(verb(data, recipe=recipe, out=out, settings=settings, resume=resume, style=style), json)
 
 
 @app.command(rich_help_panel=LEARN)

@@ -26,6 +26,7 @@ class SplitSettings(Settings):
     train: float = Field(0.8, gt=0, lt=1, description="share that the model learns from")
     validation: float = Field(0.1, ge=0, lt=1, description="share that chooses the best epoch")
     test: float = Field(0.1, ge=0, lt=1, description="share that measures, seen once")
+    seed: int | None = Field(None, ge=0, lt=2**31, description="seed of the split, the recipe's where not given")
 
 
 class DataSettings(Settings):

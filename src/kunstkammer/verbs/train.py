@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from transformers import PreTrainedModel
 
     from kunstkammer.data.collection import Collection
+    from kunstkammer.data.plates import Plates
     from kunstkammer.data.survey import Survey
     from kunstkammer.evaluation.notes import Note
     from kunstkammer.evaluation.predictions import Predictions
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from kunstkammer.training.fit import Fit
     from kunstkammer.training.frozen import FrozenFit
     from kunstkammer.training.parts import Parts
+    from kunstkammer.training.prepared import Material
     from kunstkammer.training.recipe import Recipe
     from kunstkammer.verbs.measure import Measured
 
@@ -39,6 +41,7 @@ def train(
     out: str | Path,
     settings: Mapping[str, Any] | None = None,
     resume: bool = False,
+    style: Any = None,
 ) -> Measured:
     """Learn from a collection by a recipe, measure on its test part, and write a run folder with its report.
 
@@ -48,6 +51,7 @@ def train(
         out: the run folder; it must not exist yet, or hold a stopped run with `resume`.
         settings: changes of the recipe by dotted key, {"training.epochs": 3}.
         resume: go on with a stopped run; it ends with the same weights as if it had not been stopped.
+        style: a second collection whose pictures lend their style, with `training.style_mixing`; labels are not asked.
 
     Returns:
         what was measured on the test part: `metrics`, `zero_r`, `report` ...
@@ -76,9 +80,10 @@ def train(
         data, label_column=choice.label_column, label_separator=choice.label_separator, labels=choice.labels
     )
     require_trainable(collection)
+    strangers = _style(style, chosen)
     existed = run.exists()
     try:
-        return _learn(collection, chosen, run, resume)
+        return _learn(collection, chosen, run, resume, strangers)
     except BaseException as error:
         from kunstkammer.training.state import newest_state
 
@@ -99,12 +104,29 @@ def _require_explainer(recipe: Recipe) -> None:
         get("explainers", recipe.evaluation.explainer)
 
 
-def _learn(collection: Collection, recipe: Recipe, run: Path, resume: bool) -> Measured:
+def _style(style: Any, recipe: Recipe) -> Collection | None:
+    """Return the collection that lends its style; raise `RecipeError` where the recipe mixes none."""
+    from kunstkammer.data.readers import read
+    from kunstkammer.errors import RecipeError
+
+    if style is None:
+        return None
+    if recipe.training.style_mixing is None or recipe.model.train == "frozen":
+        raise RecipeError(
+            "A second collection lends its style only where styles are mixed; "
+            "add --set training.style_mixing.probability=0.5 (not with frozen features), or leave --style out."
+        )
+    return read(style)
+
+
+def _learn(
+    collection: Collection, recipe: Recipe, run: Path, resume: bool, strangers: Collection | None = None
+) -> Measured:
     from kunstkammer.data.survey import survey
     from kunstkammer.models.checkpoint import read_facts
     from kunstkammer.training import run_folder
-    from kunstkammer.training.fit import finish, fit, recipe_model
-    from kunstkammer.training.frozen import FrozenFit, fit_frozen
+    from kunstkammer.training.fit import finish, recipe_model
+    from kunstkammer.training.frozen import FrozenFit
     from kunstkammer.training.parts import plan_parts, restored_parts
     from kunstkammer.training.prepared import material
     from kunstkammer.verbs.measure import measure_run
@@ -115,46 +137,27 @@ def _learn(collection: Collection, recipe: Recipe, run: Path, resume: bool) -> M
     if resume:
         parts = restored_parts(collection, seen, run_folder.read_split(run / run_folder.SPLIT_FILE))
         kept = read_facts(run)
-        settled = {name: kept[name] for name in ("data", "label_prior")}
+        settled: dict[str, Any] = {name: kept[name] for name in ("data", "label_prior", "style") if name in kept}
+        if settled.get("style") != style_facts(strangers):
+            raise KunstkammerError(f"The run in {run} was started with another --style; resume with the same one.")
     else:
-        parts = plan_parts(collection, seen, recipe.data, recipe.seed)
+        chosen = recipe.data.split.seed
+        parts = plan_parts(collection, seen, recipe.data, recipe.seed if chosen is None else chosen)
         for note in parts.notes:
             say(note)
         settled = {
             "data": data_facts(collection, seen, parts, recipe),
             "label_prior": label_prior(collection, parts).tolist(),
         }
+        if strangers is not None:
+            settled["style"] = style_facts(strangers)
         run_folder.start_run(run, recipe, parts.rows, settled)
     counts = parts.counts()
     say(
         f"Training {recipe.model.name} by the recipe {recipe.name}: {counts['train']} pictures to learn from, "
         f"{counts['validation']} for validation, {counts['test']} for the test."
     )
-    known = material(collection, seen, parts, recipe)
-    if recipe.model.train == "frozen":
-        done: Fit = fit_frozen(
-            recipe,
-            model,
-            geometry,
-            plates=known.plates,
-            contents=[seen.sha256[i] for i in known.rows],
-            targets=known.targets,
-            rows=np.sort(np.concatenate([known.train, known.validation])),
-            groups=np.array([parts.rows[i].group for i in known.rows]),
-            run=run,
-        )
-    else:
-        done = fit(
-            recipe,
-            model,
-            geometry,
-            plates=known.plates,
-            targets=known.targets,
-            train=known.train,
-            validation=known.validation,
-            run=run,
-            resume=resume,
-        )
+    done = _fit(recipe, model, geometry, material(collection, seen, parts, recipe), seen, parts, run, resume, strangers)
     facts = {**settled, "training": training_facts(done, recipe, time.perf_counter() - start)}
     # Before the measurement, so that a kill in it leaves a checkpoint that `evaluate` can open.
     run_folder.write_facts(run, recipe, {"status": "trained", **facts})
@@ -168,6 +171,61 @@ def _learn(collection: Collection, recipe: Recipe, run: Path, resume: bool) -> M
     run_folder.write_facts(run, recipe, {"status": "finished", **facts})
     finish(run)
     return measured
+
+
+def _fit(
+    recipe: Recipe,
+    model: PreTrainedModel,
+    geometry: PictureGeometry,
+    known: Material,
+    seen: Survey,
+    parts: Parts,
+    run: Path,
+    resume: bool,
+    strangers: Collection | None,
+) -> Fit:
+    """Let the model learn in the way that the recipe asks for."""
+    from kunstkammer.training.fit import fit
+    from kunstkammer.training.frozen import fit_frozen
+
+    if recipe.model.train == "frozen":
+        return fit_frozen(
+            recipe,
+            model,
+            geometry,
+            plates=known.plates,
+            contents=[seen.sha256[i] for i in known.rows],
+            targets=known.targets,
+            rows=np.sort(np.concatenate([known.train, known.validation])),
+            groups=np.array([parts.rows[i].group for i in known.rows]),
+            run=run,
+        )
+    return fit(
+        recipe,
+        model,
+        geometry,
+        plates=known.plates,
+        targets=known.targets,
+        train=known.train,
+        validation=known.validation,
+        run=run,
+        resume=resume,
+        strangers=None if strangers is None else _readable_plates(strangers, geometry),
+    )
+
+
+def style_facts(strangers: Collection | None) -> dict[str, Any] | None:
+    """Return what `run.json` says of the collection that lent its style."""
+    return None if strangers is None else {"name": strangers.name, "pictures": len(strangers)}
+
+
+def _readable_plates(collection: Collection, geometry: PictureGeometry) -> Plates:
+    from kunstkammer.data.plates import make_plates
+
+    plates = make_plates(collection, geometry.plate)
+    if not plates.readable.any():
+        raise KunstkammerError(f"None of the {len(plates)} pictures of {collection.name} can be read.")
+    return plates.select(np.flatnonzero(plates.readable))
 
 
 def frozen_predictions(
