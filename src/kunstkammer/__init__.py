@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from kunstkammer.data.readers.dispatch import read
     from kunstkammer.models.checkpoint import open_checkpoint
     from kunstkammer.training.recipe import Recipe
+    from kunstkammer.verbs.cartoonify import cartoonify
     from kunstkammer.verbs.check import check
     from kunstkammer.verbs.demo import demo
     from kunstkammer.verbs.draw import draw
@@ -35,6 +36,7 @@ _HOMES = {
     "read": "kunstkammer.data.readers.dispatch",
     "Recipe": "kunstkammer.training.recipe",
     "open_checkpoint": "kunstkammer.models.checkpoint",
+    "cartoonify": "kunstkammer.verbs.cartoonify",
     "check": "kunstkammer.verbs.check",
     "demo": "kunstkammer.verbs.demo",
     "draw": "kunstkammer.verbs.draw",
@@ -50,6 +52,7 @@ __all__ = [
     "PictureError",
     "Recipe",
     "__version__",
+    "cartoonify",
     "check",
     "demo",
     "draw",

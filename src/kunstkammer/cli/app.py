@@ -20,6 +20,7 @@ app = typer.Typer(
 )
 
 START, LOOK, LEARN, USE = "Start here", "Look a collection over", "Learn and measure", "Use a model, and see why"
+MAKE = "Make things"
 
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object on stdout, everything else on stderr.")]
 Data = Annotated[str, typer.Argument(help="A folder of class folders, split folders, a CSV, JSONL, COCO file ...")]
@@ -193,3 +194,23 @@ def explain(
     from kunstkammer.verbs.explain import explain as verb
 
     show(verb(run, paths, method=method, target=target, out=out), json)
+
+
+@app.command(rich_help_panel=MAKE)
+@answers
+def cartoonify(
+    paths: Paths,
+    out: Annotated[Path, typer.Option(help="A folder; for one picture also a file (.png, .jpg).")],
+    preset: Annotated[str, typer.Option(help="A name of `kunstkammer list cartoons`.")] = "comic",
+    strength: Annotated[
+        float, typer.Option(help="0 (unchanged) to 1 (a drawing), up to 1.5; found by itself with --like.")
+    ] = 1.0,
+    like: Annotated[Optional[str], typer.Option(help="Fit strength and lines to the drawings in this folder.")] = None,  # noqa: UP045
+    size: Annotated[Optional[int], typer.Option(min=1, help="The longest side in pixels, where it is longer.")] = None,  # noqa: UP045
+    seed: Annotated[int, typer.Option(min=0, help="Of paper and strokes.")] = 0,
+    json: Json = False,
+) -> None:
+    """Turn photographs into drawings: comic, manga, pencil or flat."""
+    from kunstkammer.verbs.cartoonify import cartoonify as verb
+
+    show(verb(paths, out=out, preset=preset, strength=strength, like=like, size=size, seed=seed), json)

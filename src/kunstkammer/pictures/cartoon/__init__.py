@@ -1,6 +1,7 @@
-"""Photographs become drawings: `filters` smooths, `tone` quantises, `presets` draws, `draw` leads through them."""
+"""Photographs become drawings: `filters` smooths, `tone` quantises, `presets` draws, `fit` suits them to others."""
 
 from kunstkammer.pictures.cartoon.draw import cartoon_settings, cartoonify
+from kunstkammer.pictures.cartoon.fit import FittedCartoon, fit_cartoon
 from kunstkammer.pictures.cartoon.settings import MOST_STRENGTH, CartoonSettings
 
-__all__ = ["MOST_STRENGTH", "CartoonSettings", "cartoon_settings", "cartoonify"]
+__all__ = ["MOST_STRENGTH", "CartoonSettings", "FittedCartoon", "cartoon_settings", "cartoonify", "fit_cartoon"]

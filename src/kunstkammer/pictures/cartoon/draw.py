@@ -97,7 +97,7 @@ def _drawn(picture: Tensor, settings: CartoonSettings, strength: float, seed: in
     canvas = canvas_size(*size)
     scaled = colours if canvas == size else _scaled(colours, canvas)
     unit = _unit(*canvas)
-    drawing = _to_rgb(settings.draw(Scene(_to_ycc(scaled), unit, seed))).clamp_(0, 1)
+    drawing = _to_rgb(settings.draw(Scene(_to_ycc(scaled), unit, canvas[0] / size[0], seed))).clamp_(0, 1)
     if canvas != size:
         drawing = _scaled(drawing, size)
     mixed = torch.lerp(colours, drawing, strength)

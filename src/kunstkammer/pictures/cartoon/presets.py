@@ -36,9 +36,7 @@ class Comic(CartoonSettings):
         flat = scene.smoothed(self.smoothing)
         lit = scene.lit(flat[:, :1], 0.01, 0.97, 1.5)
         luma = quantised(stretched(lit, self.contrast), self.levels, 7)
-        ink = torch.maximum(scene.lines(self.lines, self.line_width), 1 - _steep(flat[:, :1], self.blacks, 0.05))
-        if not self.blacks:
-            ink = scene.lines(self.lines, self.line_width)
+        ink = torch.maximum(scene.lines(self.lines, self.line_width), scene.shadows(flat[:, :1], self.blacks))
         return _coloured(luma, flat, self.saturation) * (1 - ink)
 
 
@@ -57,7 +55,7 @@ class Flat(CartoonSettings):
         weights = flat.new_tensor([1.0, 1.6, 1.6])[: flat.shape[1], None, None]
         seen = flat * weights
         drawn = painted(seen, palette(seen, self.levels), 0.02) / weights
-        luma = stretched(drawn[:, :1], self.contrast)
+        luma = stretched(scene.lit(drawn[:, :1], 0.01, 0.97, 1.5), self.contrast)
         return _coloured(luma, drawn, self.saturation) * (1 - scene.lines(self.lines, self.line_width))
 
 
@@ -75,16 +73,15 @@ class Manga(CartoonSettings):
 
     def draw(self, scene: Scene) -> Tensor:
         flat = scene.smoothed(self.smoothing)
-        luma = stretched(scene.lit(flat[:, :1], 0.02, 0.72, 2.5), self.contrast)
+        luma = stretched(scene.lit(flat[:, :1], 0.02, 0.62, 2.5), self.contrast)
         tone = quantised(luma.clamp(0, 1), self.levels, 20)
         dark = (1 - tone) * 0.9
-        period = max(self.dots * scene.unit, 2.5)
+        period = max(self.dots * scene.unit, 3 * scene.pixel)  # finer ones would be grey, or moiré
         height, width = luma.shape[-2:]
         screen = dots(height, width, period).to(luma.device)
         toned = _steep(dark, screen, min(1.0, 1.6 / period)) * _steep(dark, 0.08, 0.04)
-        ink = torch.maximum(scene.lines(self.lines, self.line_width), toned)
-        if self.blacks:
-            ink = torch.maximum(ink, 1 - _steep(flat[:, :1], self.blacks, 0.05))
+        ink = torch.maximum(scene.lines(self.lines, self.line_width), scene.shadows(flat[:, :1], self.blacks))
+        ink = torch.maximum(ink, toned)
         paper = torch.cat([torch.ones_like(luma), torch.zeros_like(flat[:, 1:])], 1)
         return _coloured(paper[:, :1], flat, self.saturation) * (1 - ink)
 
@@ -94,7 +91,7 @@ class Pencil(CartoonSettings):
     """Graphite: soft lines, shadows hatched in two directions, broken by the tooth of the paper."""
 
     smoothing: float = Field(0.8, ge=0, le=3)
-    lines: float = Field(1.5, ge=0, le=2)
+    lines: float = Field(1.3, ge=0, le=2)
     line_width: float = Field(0.8, ge=0.2, le=4)
     saturation: float = Field(0.0, ge=0, le=2)
     contrast: float = Field(1.15, ge=0.2, le=3)

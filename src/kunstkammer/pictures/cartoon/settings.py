@@ -23,11 +23,13 @@ class Scene:
     Attributes:
         planes: float32 (1, C, h, w): luma in 0..1 and, of a picture with colours, two chroma planes around 0.
         unit: pixels of the canvas that are 1/256 of the picture's size, the measure of lines, dots and grains.
+        pixel: pixels of the canvas that are one of the picture.
         seed: of what is random in the drawing (paper, strokes).
     """
 
-    def __init__(self, planes: Tensor, unit: float, seed: int) -> None:
+    def __init__(self, planes: Tensor, unit: float, pixel: float, seed: int) -> None:
         self.planes = planes
+        self.pixel = pixel
         self.unit = unit
         self.seed = seed
         self._smoothed: dict[float, Tensor] = {}
@@ -47,15 +49,20 @@ class Scene:
 
         The factor is at most `most`, so that a foggy or an empty picture does not turn into its noise.
         """
-        values = self.planes[:, :1].flatten()
-        ranked = values[:: max(1, values.numel() // 8192)].sort().values
-        low, high = (float(ranked[round(share * (len(ranked) - 1))]) for share in (dark, light))
+        low, high = (_quantile(self.planes[:, :1], share) for share in (dark, light))
         factor = min(1 / max(high - low, 1e-3), most)
         middle = (low + high) / 2
         if factor < most:
             return (luma - low) * factor
         # What cannot fill the range keeps its middle where it is.
         return (luma - middle) * factor + middle
+
+    def shadows(self, luma: Tensor, blacks: float) -> Tensor:
+        """Return ink in 0..1 where the luma is below `blacks`, though not on more than about a quarter of a picture."""
+        if blacks <= 0:
+            return torch.zeros_like(luma)
+        below = min(blacks, _quantile(luma, 0.25) + 0.02)
+        return ((below - luma) / 0.04 + 0.5).clamp(0, 1)
 
     def smoothed(self, amount: float) -> Tensor:
         """Return the planes flattened between edges; 0 leaves them, 1 is what a comic needs, more merges more."""
@@ -77,13 +84,26 @@ class Scene:
         """
         if amount <= 0:
             return torch.zeros_like(self.planes[:, :1])
-        sigma = max(width * self.unit, 0.5)
-        luma = self.planes[:, :1]
-        fine = gaussian(luma, sigma)
-        difference = fine - gaussian(fine, sigma * 1.25)  # sqrt(1.6^2 - 1) sigma more makes 1.6 sigma
-        difference = along(difference, self.flow, 2.5 * self.unit)
-        threshold, slope = 0.013 / amount, 0.016
-        return torch.tanh((-difference - threshold).clamp_(min=0) / slope)
+        fine = gaussian(self.planes[:, :1], max(width * self.unit, 0.5))
+        strong = self._edges(fine, width)
+        # Soft pictures have no fine edges: twice as wide ones, weighed less, so that sharp ones are not drawn doubly.
+        soft = self._edges(gaussian(fine, 1.7 * width * self.unit), 2 * width)
+        found = along(torch.maximum(strong, 0.8 * soft), self.flow, 3 * self.unit)
+        # A soft or pale picture has its lines too: what counts as one follows the picture's own strongest edges.
+        usual = min(max(_quantile(found, 0.96) / 0.03, 0.4), 1.25)
+        threshold, slope = 0.013 * usual / amount, 0.016 * usual
+        return torch.tanh((found - threshold).clamp_(min=0) / slope)
+
+    def _edges(self, blurred: Tensor, width: float) -> Tensor:
+        """Return how much darker a place is than what lies around it at 1.6 times the width."""
+        return gaussian(blurred, 1.25 * width * self.unit) - blurred  # sqrt(1.6^2 - 1) = 1.25
+
+
+def _quantile(plane: Tensor, share: float) -> float:
+    """Return a quantile over an even sample of the pixels."""
+    values = plane.flatten()
+    values = values[:: max(1, values.numel() // 8192)]
+    return float(values.kthvalue(1 + round(share * (len(values) - 1))).values)
 
 
 class CartoonSettings(BaseModel, ABC):

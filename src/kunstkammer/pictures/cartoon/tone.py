@@ -11,6 +11,8 @@ from torch.nn import functional
 
 from kunstkammer.pictures.cartoon.filters import gaussian
 
+_ALIKE = 0.08  # colours nearer than this are not told apart
+
 
 def stretched(luma: Tensor, contrast: float) -> Tensor:
     """Return the luma with its distance from the middle multiplied, in 0..1; the ends are rounded off, not cut."""
@@ -34,18 +36,20 @@ def palette(planes: Tensor, colours: int, *, rounds: int = 8, most: int = 3000) 
     """Return the colours (k, C) that stand best for the planes (1, C, h, w): k-means, begun far apart.
 
     The first colour is the mean, each further one the pixel farthest from those there are (Gonzalez 1985), so that
-    small but strong colours get a place and nothing is random.
+    small but strong colours get a place and nothing is random. There are fewer where no colour is far from one of them.
     """
     pixels = planes[0].flatten(1).T
     pixels = pixels[:: max(1, len(pixels) // most)]
     centres = pixels.mean(0, keepdim=True)
     distance = (pixels - centres).square().sum(1)
     for _ in range(colours - 1):
+        if float(distance.max()) < _ALIKE**2:
+            break
         centres = torch.cat([centres, pixels[distance.argmax()][None]])
         distance = torch.minimum(distance, (pixels - centres[-1]).square().sum(1))
     for _ in range(rounds):
         nearest = torch.cdist(pixels, centres).argmin(1)
-        mine = functional.one_hot(nearest, colours).to(pixels.dtype)
+        mine = functional.one_hot(nearest, len(centres)).to(pixels.dtype)
         counts = mine.sum(0)[:, None]
         centres = torch.where(counts > 0, mine.T @ pixels / counts.clamp(min=1), centres)
     return centres
