@@ -78,4 +78,4 @@ def __dir__() -> Any:
     return __all__
 
 
-when_transformers_is_imported("kunstkammer.models.sketchnet")
+when_transformers_is_imported("kunstkammer.models.own")

@@ -30,6 +30,10 @@ class FakeCheckpoint:
         self.plate_settings = PlateSettings(*size, grey=grey, fit="squash")
         self.batches: list[torch.Tensor] = []
         self.model = torch.nn.Identity()
+        self.text = None
+
+    def extras(self, collection) -> dict:
+        return {}
 
     def logits(self, plates: torch.Tensor) -> torch.Tensor:
         assert plates.dtype == torch.uint8

@@ -25,7 +25,9 @@ MAKE = "Make things"
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object on stdout, everything else on stderr.")]
 Data = Annotated[str, typer.Argument(help="A folder of class folders, split folders, a CSV, JSONL, COCO file ...")]
 Run = Annotated[str, typer.Argument(help="A run folder, a checkpoint folder or a hub id.")]
-Paths = Annotated[list[str], typer.Argument(help="Pictures and folders of pictures.")]
+Paths = Annotated[
+    list[str], typer.Argument(help="Pictures and folders of pictures; or one table of pictures and their text.")
+]
 LabelColumn = Annotated[
     Optional[str],  # noqa: UP045
     typer.Option(
@@ -33,6 +35,11 @@ LabelColumn = Annotated[
     ),
 ]
 LabelSeparator = Annotated[Optional[str], typer.Option(help="What stands between several labels.")]  # noqa: UP045
+
+TextFile = Annotated[
+    Optional[Path],  # noqa: UP045
+    typer.Option(help="A table or .json list with the text in each picture, where the data has it not."),
+]
 
 
 def _version(asked: bool) -> None:
@@ -130,6 +137,7 @@ def train(
     ] = None,
     label_column: LabelColumn = None,
     label_separator: LabelSeparator = None,
+    text_file: TextFile = None,
     json: Json = False,
 ) -> None:
     """Learn from a collection, measure on its test part, and write the report."""
@@ -140,7 +148,8 @@ def train(
     for key, value in {"data.label_column": label_column, "data.label_separator": label_separator}.items():
         if value is not None:
             settings[key] = value
-    show(verb(data, recipe=recipe, out=out, settings=settings, resume=resume, style=style), json)
+    found = verb(data, recipe=recipe, out=out, settings=settings, resume=resume, style=style, text_file=text_file)
+    show(found, json)
 
 
 @app.command(rich_help_panel=LEARN)
@@ -154,12 +163,16 @@ def evaluate(
     ] = "auto",
     label_column: LabelColumn = None,
     label_separator: LabelSeparator = None,
+    text_file: TextFile = None,
     json: Json = False,
 ) -> None:
     """Measure a model on a collection: every metric with its interval beside ZeroR, and the report."""
     from kunstkammer.verbs.evaluate import evaluate as verb
 
-    show(verb(run, data, out=out, split=split, label_column=label_column, label_separator=label_separator), json)
+    found = verb(
+        run, data, out=out, split=split, label_column=label_column, label_separator=label_separator, text_file=text_file
+    )
+    show(found, json)
 
 
 @app.command(rich_help_panel=USE)

@@ -21,7 +21,7 @@ from kunstkammer.evaluation.intervals import (
     share_interval,
     widen_if_perfect,
 )
-from kunstkammer.evaluation.metrics import Metric, decide, one_hot
+from kunstkammer.evaluation.metrics import Metric, class_roc_auc, decide, one_hot
 from kunstkammer.evaluation.notes import Note
 from kunstkammer.evaluation.predictions import Predictions
 from kunstkammer.evaluation.tallies import Calibration, ClassRow, calibrate, class_rows, confusion_matrix
@@ -135,7 +135,13 @@ def evaluate_predictions(
         metrics=scores.metrics,
         zero_r=scores.zero_r,
         gains=scores.gains,
-        classes=class_rows(targets, judged.probabilities, judged.label_names, prior),
+        classes=class_rows(
+            targets,
+            judged.probabilities,
+            judged.label_names,
+            prior,
+            scores.class_roc_aucs() if judged.multi_label else None,
+        ),
         confusion=confusion_matrix(targets, judged.probabilities),
         calibration=None if judged.multi_label else calibrate(targets, judged.probabilities),
         collapse=find_collapse(
@@ -158,6 +164,11 @@ def _checked_prior(prior: np.ndarray, width: int, multi_label: bool) -> np.ndarr
     if not multi_label and abs(prior.sum() - 1) > 1e-3:
         raise DataError(f"The shares of the prior add up to {prior.sum():.3f}, not to 1.")
     return prior if multi_label else prior / prior.sum()
+
+
+def affordable_resamples(resamples: int, cells: int) -> int:
+    """Return the resamples for metrics that sort: fewer where there are very many pictures x labels."""
+    return min(resamples, max(200, _RANKED_BUDGET // max(cells, 1)))
 
 
 def zero_r_probabilities(prior: np.ndarray, count: int, *, multi_label: bool, decides: bool) -> np.ndarray:
@@ -208,9 +219,23 @@ class _Scores:
             gain = values[m.name] - self.zero_r[m.name]
             self.gains[m.name] = bootstrap_interval(gain, own - zero, -m.high, m.high)
 
+    def class_roc_aucs(self) -> list[Interval | None]:
+        """Return the ROC-AUC of each label, None for one that all of the pictures carry or none of them."""
+        truth = one_hot(self.targets, self.probabilities.shape[1])
+        columns = [k for k in range(truth.shape[1]) if truth[:, k].any() and not truth[:, k].all()]
+        functions = {str(k): functools.partial(class_roc_auc, truth[:, k], self.probabilities[:, k]) for k in columns}
+        draws = bootstrap(functions, self.members, affordable_resamples(self.resamples, truth.size), self.seed)
+        whole = np.ones((1, len(truth)))
+        independent = effective_count(np.ones(len(truth)), self.members)
+        found: list[Interval | None] = [None] * truth.shape[1]
+        for k in columns:
+            interval = bootstrap_interval(float(functions[str(k)](whole)[0]), draws[str(k)], 0.0, 1.0)
+            inside = int(truth[:, k].sum())
+            found[k] = widen_if_perfect(interval, 1.0, min(independent, inside, len(truth) - inside))
+        return found
+
     def _affordable(self, resamples: int) -> int:
-        """Return the resamples for metrics that sort: fewer where there are very many pictures and labels."""
-        rows = min(resamples, max(200, _RANKED_BUDGET // max(self.probabilities.size, 1)))
+        rows = affordable_resamples(resamples, self.probabilities.size)
         if rows < resamples:
             self.notes.append(Note("fewer_resamples", count=rows))
         return rows
@@ -249,6 +274,9 @@ def _cautions(targets: np.ndarray, judged: Predictions, groups: int | None) -> l
     if absent:
         shown = ", ".join(absent[:5]) + (", ..." if len(absent) > 5 else "")
         notes.append(Note("absent_classes", count=len(absent), names=shown))
+    everywhere = [name for name, count in zip(judged.label_names, support, strict=True) if count == len(judged)]
+    if judged.multi_label and everywhere:
+        notes.append(Note("everywhere", names=", ".join(everywhere)))
     if len(judged) < 100:
         notes.append(Note("few_pictures", count=len(judged)))
     if groups is not None and groups < 10:

@@ -256,10 +256,14 @@ def roc_auc(targets: np.ndarray, probabilities: np.ndarray, weights: np.ndarray)
     """
     truth = one_hot(targets, probabilities.shape[1])
     columns = [1] if targets.ndim == 1 and truth.shape[1] == 2 else range(truth.shape[1])
-    return _nanmean(np.stack([_class_auc(truth[:, k], probabilities[:, k], weights) for k in columns], axis=1))
+    return _nanmean(np.stack([class_roc_auc(truth[:, k], probabilities[:, k], weights) for k in columns], axis=1))
 
 
-def _class_auc(truth: np.ndarray, score: np.ndarray, weights: np.ndarray) -> np.ndarray:
+def class_roc_auc(truth: np.ndarray, score: np.ndarray, weights: np.ndarray) -> np.ndarray:
+    """Return the area under one class's ROC curve, (R,), for truth bool (N,), scores (N,) and weights (R, N).
+
+    nan where there is no picture on one of the two sides.
+    """
     inside, outside = np.flatnonzero(truth), np.flatnonzero(~truth)
     if not len(inside) or not len(outside):
         return np.full(len(weights), np.nan)

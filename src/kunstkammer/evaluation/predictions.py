@@ -14,7 +14,7 @@ import torch
 
 from kunstkammer.data.plates import make_plate
 from kunstkammer.errors import DataError, PictureError
-from kunstkammer.progress import progress
+from kunstkammer.progress import progress, say
 
 if TYPE_CHECKING:
     from kunstkammer.data.collection import Collection
@@ -147,7 +147,7 @@ def predict_collection(
     Returns the predictions in the order of the collection, without the pictures that could not be read, and one
     `PictureError` for each of those. Targets are those of the collection in the label order of the checkpoint; a
     picture whose labels the model does not know has -1. Probabilities are softmax for one label a picture, sigmoid
-    for many.
+    for many. A scene model reads the text of the collection too.
     """
     if batch_size < 1:
         raise DataError(f"batch_size must be at least 1, not {batch_size}.")
@@ -164,11 +164,15 @@ def predict_collection(
             errors,
             ahead=_on_accelerator(checkpoint),
         )
+    extras = checkpoint.extras(collection)
+    if checkpoint.text is not None and not extras:
+        say("There is no text beside the pictures: this scene model answers from the pictures alone.")
     read: list[int] = []
     rows: list[np.ndarray] = []
     with progress("Predicting", len(collection)) if show_progress else _silent() as advance:
         for indices, pixels in batches:
-            rows.append(to_probabilities(checkpoint.logits(pixels), checkpoint.multi_label))
+            more = {name: values[indices] for name, values in extras.items()}
+            rows.append(to_probabilities(checkpoint.logits(pixels, **more), checkpoint.multi_label))
             read.extend(indices)
             advance(len(indices))
     width = len(checkpoint.label_names)

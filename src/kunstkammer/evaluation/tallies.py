@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
 
+from kunstkammer.evaluation.intervals import Interval
 from kunstkammer.evaluation.metrics import decide, one_hot
 
 CALIBRATION_BINS = 10
@@ -22,6 +24,7 @@ class ClassRow:
         predicted: pictures for which it is predicted.
         precision: right ones among the predicted; recall: found ones among the true; f1: their harmonic mean.
         prior: its share of the training part.
+        roc_auc: with many labels, how well it is told from the rest, with its 95 % interval.
     """
 
     label: str
@@ -31,10 +34,12 @@ class ClassRow:
     recall: float | None
     f1: float | None
     prior: float
+    roc_auc: Interval | None = None
 
     def to_json(self) -> dict[str, Any]:
         """Return all attributes but the label."""
-        return {key: value for key, value in asdict(self).items() if key != "label"}
+        found = {key: value for key, value in asdict(self).items() if key not in {"label", "roc_auc"}}
+        return found if self.roc_auc is None else {**found, "roc_auc": self.roc_auc.to_json()}
 
 
 @dataclass(frozen=True)
@@ -62,9 +67,14 @@ def confusion_matrix(targets: np.ndarray, probabilities: np.ndarray) -> np.ndarr
 
 
 def class_rows(
-    targets: np.ndarray, probabilities: np.ndarray, label_names: tuple[str, ...], prior: np.ndarray
+    targets: np.ndarray,
+    probabilities: np.ndarray,
+    label_names: tuple[str, ...],
+    prior: np.ndarray,
+    roc_aucs: Sequence[Interval | None] | None = None,
 ) -> list[ClassRow]:
     """Return a row for each of the K classes."""
+    roc_aucs = roc_aucs or [None] * len(label_names)
     truth, said = one_hot(targets, probabilities.shape[1]), decide(targets, probabilities)
     right = (truth & said).sum(axis=0)
     return [
@@ -76,9 +86,10 @@ def class_rows(
             _share(hit, n),
             _share(2 * hit, n + predicted),
             float(share),
+            auc,
         )
-        for label, n, predicted, hit, share in zip(
-            label_names, truth.sum(axis=0), said.sum(axis=0), right, prior, strict=True
+        for label, n, predicted, hit, share, auc in zip(
+            label_names, truth.sum(axis=0), said.sum(axis=0), right, prior, roc_aucs, strict=True
         )
     ]
 

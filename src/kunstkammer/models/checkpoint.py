@@ -19,10 +19,14 @@ from kunstkammer.models.memory import keep_freed_memory
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
 
+    from kunstkammer.data.collection import Collection
     from kunstkammer.data.plates import PlateSettings
+    from kunstkammer.models.text_part import TextPart
+    from kunstkammer.models.texts import TextRows
 
 PICKLES = (".bin", ".pt", ".pth", ".ckpt", ".pkl", ".pickle", ".h5", ".msgpack")
 FACTS_FILE = "run.json"
+SCENE = "kunstkammer-scene"
 
 
 @dataclass
@@ -36,6 +40,8 @@ class Checkpoint:
         label_names: the labels in the order of the logits.
         multi_label: whether a picture may have several labels (sigmoid a label) or has one (softmax).
         facts: what `run.json` says of its training, empty for a checkpoint from elsewhere.
+        text: the text side of a scene model, None for all others.
+        reads: the field of the model's output that is its answer (a scene model has one for each branch too).
     """
 
     path: str
@@ -44,6 +50,8 @@ class Checkpoint:
     label_names: tuple[str, ...]
     multi_label: bool
     facts: dict[str, Any] = field(default_factory=dict)
+    text: TextPart | None = None
+    reads: str = "logits"
 
     @property
     def plate_settings(self) -> PlateSettings:
@@ -65,9 +73,17 @@ class Checkpoint:
         return self.geometry.prepare(plates.to(next(self.model.parameters()).device))
 
     @torch.inference_mode()
-    def logits(self, plates: Tensor) -> Tensor:
-        """Return float32 logits (N, K) on the CPU for uint8 plates (N, 1 or 3, H, W)."""
-        return self.model(pixel_values=self.prepare(plates)).logits.float().cpu()
+    def logits(self, plates: Tensor, **extras: Tensor) -> Tensor:
+        """Return float32 logits (N, K) on the CPU for uint8 plates (N, 1 or 3, H, W) and a row of each of `extras`."""
+        return self.model(pixel_values=self.prepare(plates), **extras)[self.reads].float().cpu()
+
+    def extras(self, collection: Collection) -> dict[str, TextRows]:
+        """Return what the model takes beside the pixels, a row a picture: {} for most, text vectors for scenes.
+
+        {} too where not one picture of the collection has text: a scene model then answers from the pictures alone.
+        """
+        rows = self.text.rows(collection) if self.text is not None else None
+        return {} if rows is None else {"text_features": rows}
 
 
 def refuse_pickles(folder: Path) -> None:
@@ -135,6 +151,15 @@ def open_checkpoint(run: str | Path) -> Checkpoint:
         processor, channels=model_channels(config), grey=is_grey(config, facts), name=str(run)
     )
     model.eval()
+    text = None
+    if config.model_type == SCENE:
+        from kunstkammer.models.text_part import open_text
+
+        if not local:
+            raise ModelError(
+                f"{run} is a scene model, whose text.json is needed beside it; fetch it as a folder first."
+            )
+        text = open_text(Path(run))
     return Checkpoint(
         path=str(run),
         model=model.to(memory_format=torch.channels_last),  # type: ignore[call-overload]
@@ -142,12 +167,13 @@ def open_checkpoint(run: str | Path) -> Checkpoint:
         label_names=labels,
         multi_label=config.problem_type == "multi_label_classification",
         facts=facts,
+        text=text,
     )
 
 
 def load_pretrained(name: str, **config: Any) -> tuple[PreTrainedModel, dict[str, Any]]:
     """Return the classifier of a folder or hub id and its image processor's settings; `config` overrides its config."""
-    import kunstkammer.models.sketchnet  # noqa: F401, I001 - registers it with AutoModelForImageClassification
+    import kunstkammer.models.own  # noqa: F401, I001 - registers them with AutoModelForImageClassification
     from transformers import AutoImageProcessor, AutoModelForImageClassification
 
     if name.startswith("timm/") and importlib.util.find_spec("timm") is None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,7 +14,7 @@ import torch
 
 from kunstkammer.errors import RecipeError
 from kunstkammer.files import disk_errors, write_json, write_text
-from kunstkammer.models.catalogue import Task, create_model
+from kunstkammer.models.catalogue import Task, create_model, freeze_backbone
 from kunstkammer.models.memory import keep_freed_memory
 from kunstkammer.pictures.augment import build_augmenter
 from kunstkammer.progress import progress, say
@@ -54,9 +54,12 @@ class Fit:
 
 
 def recipe_model(
-    recipe: Recipe, label_names: tuple[str, ...], multi_label: bool
+    recipe: Recipe, label_names: tuple[str, ...], multi_label: bool, text_width: int | None = None
 ) -> tuple[PreTrainedModel, PictureGeometry]:
-    """Return the recipe's model, its weights drawn from the recipe's seed, and how its pictures are prepared."""
+    """Return the recipe's model, its weights drawn from the recipe's seed, and how its pictures are prepared.
+
+    With a `text_width` it is a scene model around the recipe's network.
+    """
     picture = recipe.picture
     task = Task(
         label_names=label_names,
@@ -68,9 +71,29 @@ def recipe_model(
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(recipe.seed)
         settings = recipe.model
+        if text_width is not None:
+            return create_scene(recipe, task, text_width)
         return create_model(
             settings.name, task, train=settings.train, dropout=settings.dropout, options=settings.options
         )
+
+
+def create_scene(recipe: Recipe, task: Task, text_width: int) -> tuple[PreTrainedModel, PictureGeometry]:
+    """Return a scene model around the recipe's network, and how its pictures are prepared."""
+    from kunstkammer.models.scene import scene_around
+
+    settings, text = recipe.model, recipe.text
+    if text is None:
+        raise RecipeError("The recipe has no text section, which a scene model needs.")
+    backbone, geometry = create_model(settings.name, task, options=settings.options)
+    shape = {"text_hidden": text.hidden, "text_dropout": text.dropout, "modality_dropout": text.modality_dropout}
+    shape |= {"auxiliary": text.auxiliary}
+    if settings.dropout is not None:
+        shape["dropout"] = settings.dropout
+    model = scene_around(backbone, task.config(), text_width=text_width, **shape)
+    if settings.train == "head":
+        freeze_backbone(model)
+    return model.to(memory_format=torch.channels_last), geometry  # type: ignore[call-overload]
 
 
 def fit(
@@ -85,6 +108,7 @@ def fit(
     run: Path,
     resume: bool = False,
     strangers: Plates | None = None,
+    extras: Mapping[str, Any] | None = None,
 ) -> Fit:
     """Train `model` by a recipe and write it to `run` as an ordinary checkpoint folder.
 
@@ -96,13 +120,15 @@ def fit(
         run: the run folder, which exists.
         resume: go on from the newest state in `run`, exactly as if nothing had happened.
         strangers: readable plates of a second domain that lend their style; used where the recipe mixes styles.
+        extras: what the model takes beside the pixels, by the name of its argument, a row a plate.
 
     Raises:
         KunstkammerError: where the loss is no longer a number, the disk refuses, or a state belongs to another network.
     """
     keep_freed_memory()
     augmenter = build_augmenter(recipe.augmentation) if recipe.augmentation else None
-    lesson = Lesson(plates, targets, train, validation, geometry, augmenter, get("losses", recipe.training.loss), run)
+    loss = get("losses", recipe.training.loss)
+    lesson = Lesson(plates, targets, train, validation, geometry, augmenter, loss, run, extras=extras or {})
     if recipe.training.style_mixing is not None:
         lesson.strangers = strangers
     state = newest_state(run) if resume else None

@@ -43,12 +43,18 @@ def layer_factors(model: nn.Module, decay: float) -> dict[str, float]:
     """Return the factor of the learning rate of each parameter: `decay` to the power of its distance from the head.
 
     A stage is a member of an outermost list of modules (the stages of ResNet and Swin, the blocks of ViT and
-    MobileNetV2); what stands before, between and after such lists are stages of their own.
+    MobileNetV2); what stands before, between and after such lists are stages of their own. Of a network with a
+    `layer_root` only that module has stages: all around it is head.
 
     >>> net = nn.ModuleDict({"stem": nn.Linear(2, 2), "blocks": nn.ModuleList([nn.Linear(2, 2), nn.Linear(2, 2)])})
     >>> layer_factors(net, 0.5)["stem.weight"], layer_factors(net, 0.5)["blocks.1.bias"]
     (0.25, 1.0)
     """
+    root = f"{model.layer_root}." if hasattr(model, "layer_root") else ""
+    if root:
+        inner = layer_factors(model.get_submodule(root[:-1]), decay)
+        names = [name for name, _ in model.named_parameters()]
+        return {name: decay * inner[name[len(root) :]] if name.startswith(root) else 1.0 for name in names}
     lists = [name for name, module in model.named_modules() if isinstance(module, nn.ModuleList | nn.Sequential)]
     outermost = [name for name in lists if not any(name.startswith(f"{other}.") for other in lists)]
     stage_of: dict[str, str] = {}

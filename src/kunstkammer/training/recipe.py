@@ -35,6 +35,7 @@ class DataSettings(Settings):
     labels: list[str] | None = Field(None, description="only these labels (all where not given)")
     label_column: str | None = Field(None, description="column(s) of a table that hold the label(s)")
     label_separator: str | None = Field(None, description="what stands between several labels of one picture")
+    text_column: str | None = Field(None, description="the column(s) of a table that hold the text in a picture")
     groups: list[str] = Field([], description="columns whose equal values never cross a split, such as title")
     split: SplitSettings = SplitSettings()
 
@@ -62,6 +63,17 @@ class ModelSettings(Settings):
     )
     dropout: float | None = Field(None, ge=0, lt=1, description="dropout before the output layer")
     options: dict[str, Any] = Field({}, description="further settings of the network")
+
+
+class TextSettings(Settings):
+    """The text in the pictures, read beside them: a scene model (late fusion of picture and text)."""
+
+    name: str = Field("tfidf", description="a name of `kunstkammer list texts`")
+    options: dict[str, Any] = Field({}, description="its own settings")
+    hidden: int = Field(128, ge=1, le=8192, description="width of the text branch")
+    dropout: float = Field(0.3, ge=0, lt=1, description="share of the text vector that is dropped in training")
+    modality_dropout: float = Field(0.2, ge=0, lt=1, description="how often a picture's text is withheld in training")
+    auxiliary: float = Field(0.5, ge=0, description="weight of the losses of each branch beside their joint answer's")
 
 
 class OptimizerSettings(Settings):
@@ -127,7 +139,7 @@ class TrainingSettings(Settings):
         "shuffled", description="how often a class is drawn; fixed: shuffled once, the same order every epoch"
     )
     keep: Literal["best", "last"] = Field("best", description="the epoch whose weights are kept")
-    metric: Literal["loss", "accuracy", "balanced_accuracy", "macro_f1"] = Field(
+    metric: Literal["loss", "accuracy", "balanced_accuracy", "macro_f1", "roc_auc"] = Field(
         "loss", description="validation value that decides which epoch is best"
     )
     early_stopping: EarlyStoppingSettings | None = None
@@ -162,6 +174,7 @@ class Recipe(Settings):
     picture: PictureSettings = PictureSettings()
     augmentation: list[dict[str, Any]] = Field([], description="names and settings of `kunstkammer list augmentations`")
     model: ModelSettings = ModelSettings()
+    text: TextSettings | None = Field(None, description="the text in the pictures, null for pictures alone")
     training: TrainingSettings = TrainingSettings()
     evaluation: EvaluationSettings = EvaluationSettings()
 
@@ -199,6 +212,12 @@ class Recipe(Settings):
         build_augmenter(recipe.augmentation)
         build_preparation(recipe.picture.preparation)
         check_loss_options(recipe.training.loss, recipe.training.loss_options)
+        if recipe.text is not None:
+            from kunstkammer.registry import get
+
+            get("texts", recipe.text.name)
+            if recipe.model.train == "frozen":
+                raise RecipeError(f"{source}: model.train frozen knows pictures alone; with a text section use head.")
         return recipe
 
     def to_yaml(self) -> str:

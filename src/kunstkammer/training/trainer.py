@@ -6,7 +6,7 @@ import dataclasses
 import json
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -58,6 +58,7 @@ class Lesson:
         loss: a registered loss.
         run: the run folder.
         strangers: plates of a second domain that lend their style (`training.style_mixing`); without labels.
+        extras: what the model takes beside the pixels, by the name of its argument; `rows[indices]` gives (B, ...).
     """
 
     plates: Plates
@@ -69,6 +70,11 @@ class Lesson:
     loss: Loss
     run: Path
     strangers: Plates | None = None
+    extras: Mapping[str, Any] = field(default_factory=dict)
+
+    def more(self, indices: np.ndarray) -> dict[str, Tensor]:
+        """Return the extras of some plates."""
+        return {name: rows[indices] for name, rows in self.extras.items()}
 
 
 class LessonBatches(Dataset):
@@ -89,7 +95,8 @@ class LessonBatches(Dataset):
             values = geometry.prepare(pixels)
         else:
             values = geometry.normalise(self.lesson.augmenter(pixels, key.seed))
-        batch = {"pixel_values": values, "labels": torch.from_numpy(self.lesson.targets[key.indices])}
+        labels = torch.from_numpy(self.lesson.targets[key.indices])
+        batch = {"pixel_values": values, "labels": labels, **self.lesson.more(key.indices)}
         if self.lesson.strangers is not None:
             chosen = np.random.default_rng((key.seed, 4)).integers(len(self.lesson.strangers), size=len(key.indices))
             batch["strangers"] = geometry.prepare(self.lesson.strangers[chosen])
@@ -227,19 +234,26 @@ class PlateTrainer(Trainer):
     ) -> Any:
         """Return the recipe's loss of a batch and count what it got right."""
         labels = inputs["labels"]
+        extras = {name: inputs[name] for name in self.lesson.extras}
         if self.mixer is None:
-            outputs = model(pixel_values=inputs["pixel_values"])
+            outputs = model(pixel_values=inputs["pixel_values"], **extras)
         else:
-            outputs = self.mixer(model, inputs["pixel_values"], inputs.get("strangers"))
+            outputs = self.mixer(model, inputs["pixel_values"], inputs.get("strangers"), **extras)
         logits = outputs.logits.float()
-        loss = self.lesson.loss(logits, labels, self.class_weights, **self.recipe.training.loss_options)
+        loss = self.objective(logits, labels)
         with torch.no_grad():
             self.tally.seen += len(labels)
             self.tally.loss += float(loss) * len(labels)
             self.tally.correct += int(_correct(logits, labels).sum())
+        if hasattr(self.model, "auxiliary_loss"):
+            loss = loss + self.model.auxiliary_loss(outputs, labels, self.objective)
         if hasattr(self.model, "regularization_loss"):
             loss = loss + self.model.regularization_loss()
         return (loss, outputs) if return_outputs else loss
+
+    def objective(self, logits: Tensor, labels: Tensor) -> Tensor:
+        """Return the recipe's loss of logits (N, K), with its class weights."""
+        return self.lesson.loss(logits, labels, self.class_weights, **self.recipe.training.loss_options)
 
     def _get_grad_norm(self, model: Any, grad_norm: Any = None) -> Any:
         """Return the norm if clipping has found it; the library else computes it at every step, to log it."""

@@ -16,6 +16,11 @@ Sorting and searching a collection like the one it learnt from: as a first guess
 labels above and nothing else: a picture of something else gets one of these labels all the same. Its probabilities are
 measured in the report; on pictures of another origin they are worth less than there."""
 
+TEXT = """\
+It also reads the text in a picture (`text.json` says how). The pipeline above hands it the picture alone; with a table
+of pictures and their text: `kunstkammer predict THIS-FOLDER TABLE.csv`.
+"""
+
 
 def model_card(
     *, name: str, recipe: Recipe, labels: Sequence[str], facts: dict[str, Any], evaluation: Evaluation, part: str
@@ -60,7 +65,7 @@ def model_card(
         "from transformers import pipeline",
         *(
             ["import kunstkammer  # makes its network known to transformers"]
-            if recipe.model.name == "sketchnet"
+            if recipe.model.name == "sketchnet" or recipe.text is not None
             else []
         ),
         "",
@@ -68,6 +73,7 @@ def model_card(
         'classify("picture.jpg")',
         "```",
         "",
+        *(TEXT.splitlines() if recipe.text is not None else []),
     ]
     return "\n".join(lines)
 

@@ -28,6 +28,7 @@ def evaluate(
     explainer: str | None = "grad-cam",
     label_column: str | None = None,
     label_separator: str | None = None,
+    text_file: str | Path | None = None,
 ) -> Measured:
     """Measure a model on a collection: every metric with its interval beside ZeroR, and a report.
 
@@ -38,7 +39,7 @@ def evaluate(
         split: "auto" takes the test part where there is one: the run's own for the collection that it learnt from, the
             collection's own otherwise, and all of it where it has none. Or "train", "validation", "test", "all".
         explainer: the method of the heat maps, None for none.
-        label_column, label_separator: as for `kunstkammer.read`.
+        label_column, label_separator, text_file: as for `kunstkammer.read`.
 
     Raises:
         DataError: where no picture has a label that the model knows, or the split is empty.
@@ -54,7 +55,7 @@ def evaluate(
     if explainer is not None:
         get("explainers", explainer)
     checkpoint = open_checkpoint(run)
-    collection = read(data, label_column=label_column, label_separator=label_separator)
+    collection = read(data, label_column=label_column, label_separator=label_separator, text_file=text_file)
     known = set(collection.label_names) & set(checkpoint.label_names)
     if not known:
         raise DataError(

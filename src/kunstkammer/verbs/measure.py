@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from kunstkammer.data.collection import Collection
     from kunstkammer.data.survey import Survey
     from kunstkammer.errors import PictureError
+    from kunstkammer.evaluation.branches import Branches
     from kunstkammer.evaluation.cases import Case
     from kunstkammer.evaluation.evaluate import Evaluation
     from kunstkammer.evaluation.intervals import Interval
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
 
 REPORT_FILE, METRICS_FILE, PREDICTIONS_FILE = "report.html", "metrics.json", "predictions.csv"
 SHOWN_METRICS = ("accuracy", "balanced_accuracy", "macro_f1", "subset_accuracy", "samples_f1", "mean_average_precision")
+SHOWN_OF_MANY_LABELS = ("samples_f1", "subset_accuracy", "macro_f1", "mean_average_precision", "roc_auc")
 
 
 @dataclass(frozen=True)
@@ -42,6 +44,7 @@ class Measured:
         predictions: what the model said of each picture of the part.
         part: which part was measured.
         unreadable: the pictures that could not be read.
+        branches: of a scene model, what picture and text are worth alone and together.
     """
 
     run: str
@@ -50,6 +53,7 @@ class Measured:
     predictions: Predictions
     part: str
     unreadable: list[PictureError] = field(default_factory=list)
+    branches: Branches | None = None
 
     @property
     def n(self) -> int:
@@ -73,17 +77,22 @@ class Measured:
             "report": str(self.report),
             "part": self.part,
             **self.evaluation.to_json(),
+            **({} if self.branches is None else {"branches": self.branches.to_json()}),
             "unreadable": [{"file": error.file, "cause": error.cause} for error in self.unreadable],
         }
 
     def to_text(self) -> str:
         """Return the few figures that matter, each with its interval and ZeroR, and where the report is."""
         lines = [f"Measured on {self.n} pictures ({self.part}), 95 % intervals, ZeroR beside them:"]
-        for name in SHOWN_METRICS:
+        for name in SHOWN_OF_MANY_LABELS if self.evaluation.multi_label else SHOWN_METRICS:
             if name in self.metrics:
                 found, zero = self.metrics[name], self.zero_r.get(name)
                 beside = f"   ZeroR {zero:.3f}, gain {found.value - zero:+.3f}" if zero is not None else ""
                 lines.append(f"  {name:<24}{found.value:.3f}  ({found.low:.3f} to {found.high:.3f}){beside}")
+        for row in self.branches.rows if self.branches is not None else []:
+            if "roc_auc" in row.metrics:
+                own = row.metrics["roc_auc"]
+                lines.append(f"  ROC-AUC from {row.name:<11}{own.value:.3f}  ({own.low:.3f} to {own.high:.3f})")
         if self.evaluation.collapse.collapsed:
             lines.append(f"COLLAPSED: {self.evaluation.collapse.sentence}")
         lines += [f"Note: {note.text}" for note in self.evaluation.notes]
@@ -139,6 +148,7 @@ def measure(
     evaluation = evaluate_predictions(
         predictions, prior=setting.prior, groups=groups, resamples=setting.resamples, seed=setting.seed
     )
+    branches = compared_branches(checkpoint, collection, predictions, groups, setting)
     cases = find_cases(predictions, count=setting.pictures)
     shown = {case.file: case for case in [*cases.best, *cases.worst, *cases.doubtful]}
     cards = _cards(checkpoint, collection, list(shown.values()), place, setting.explainer)
@@ -159,11 +169,39 @@ def measure(
         data=setting.data,
         making=setting.making,
         usage=setting.usage,
+        branches=branches,
     )
     report = write_report(out / REPORT_FILE, content)
-    write_json(out / METRICS_FILE, evaluation.to_json())
+    beside = {} if branches is None else {"branches": branches.to_json()}
+    write_json(out / METRICS_FILE, {**evaluation.to_json(), **beside})
     predictions.save(out / PREDICTIONS_FILE)
-    return Measured(checkpoint.path, report, evaluation, predictions, setting.part, unreadable)
+    return Measured(checkpoint.path, report, evaluation, predictions, setting.part, unreadable, branches)
+
+
+def compared_branches(
+    checkpoint: Checkpoint,
+    collection: Collection,
+    predictions: Predictions,
+    groups: Sequence[int] | None,
+    setting: Setting,
+) -> Branches | None:
+    """Return what picture and text are worth alone beside `predictions` from both; None where there is no text."""
+    from kunstkammer.data.plates import make_plates
+    from kunstkammer.evaluation.branches import compare_branches
+    from kunstkammer.evaluation.predictions import predict_collection
+    from kunstkammer.models.scene import BRANCHES
+
+    if checkpoint.text is None or not checkpoint.extras(collection):
+        return None
+    plates = make_plates(collection, checkpoint.plate_settings, show_progress=False)  # known from the first answer
+    answers = {"both": predictions}
+    for name in ("picture", "text"):
+        branch = replace(checkpoint, reads=BRANCHES[name])
+        answers[name], _ = predict_collection(branch, collection, plates=plates, show_progress=False)
+    place = {file: i for i, file in enumerate(collection.files)}
+    texts = checkpoint.text.texts(collection)
+    told = sum(bool(texts[place[file]].strip()) for file in predictions.files)
+    return compare_branches(answers, told=told, groups=groups, resamples=setting.resamples, seed=setting.seed)
 
 
 def _cards(

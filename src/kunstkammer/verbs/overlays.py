@@ -42,7 +42,7 @@ def explained(
     *,
     at_least: int | None = SHOWN_PIXELS,
 ) -> list[Explained]:
-    """Explain the model's decision on the pictures at `indices` of a collection.
+    """Explain the model's decision on the pictures at `indices` of a collection, for scene models with their text.
 
     Args:
         checkpoint: the model.
@@ -57,6 +57,7 @@ def explained(
     from kunstkammer.data.plates import make_plate
     from kunstkammer.explanation import explain
     from kunstkammer.explanation.figure import to_heat, to_picture
+    from kunstkammer.models.scene import Told
     from kunstkammer.pictures.overlay import overlay
 
     if not len(indices):
@@ -64,7 +65,12 @@ def explained(
     settings = checkpoint.plate_settings
     plates = [make_plate(collection.source(i), settings, name=collection.files[i]) for i in indices]
     pixels = checkpoint.prepare(torch.from_numpy(np.stack(plates)))
-    maps = explain(checkpoint.model, pixels, target=target, method=method).float().cpu()
+    texts = checkpoint.extras(collection).get("text_features")
+    if texts is None:
+        maps = explain(checkpoint.model, pixels, target=target, method=method).float().cpu()
+    else:  # one at a time, each with its own text
+        told = [(row[None], Told(checkpoint.model, texts[[i]])) for row, i in zip(pixels, indices, strict=True)]
+        maps = torch.cat([explain(model, row, target=target, method=method).float().cpu() for row, model in told])
     signed = bool((maps < 0).any())
     found = []
     for i, heat_map in zip(indices, maps, strict=True):

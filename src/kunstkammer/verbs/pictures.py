@@ -12,18 +12,27 @@ if TYPE_CHECKING:
     from kunstkammer.data.collection import Collection
 
 
+TABLES = frozenset({".csv", ".tsv", ".jsonl", ".ndjson", ".json"})
+
+
 def collection_of(paths: str | Path | Sequence[str | Path]) -> Collection:
     """Return an unlabelled collection of the pictures at `paths`, each named as the user wrote it.
 
     A folder stands for all pictures below it (by suffix, hidden files left out), sorted; a file is taken whatever its
-    suffix says. Raises `DataError` for a path that is not there, with the nearest guess, and for a folder without
-    pictures.
+    suffix says. One table alone (.csv, .tsv, .jsonl, .json) stands for the pictures that it names, with the text that
+    it has for them; its labels are passed over. Raises `DataError` for a path that is not there, with the nearest
+    guess, and for a folder without pictures.
     """
     from kunstkammer.data.collection import make_collection
 
     given = [paths] if isinstance(paths, str | Path) else list(paths)
     if not given:
         raise DataError("No picture was named; name files or folders.")
+    if len(given) == 1 and Path(given[0]).suffix.lower() in TABLES and Path(given[0]).is_file():
+        from kunstkammer.data.readers.text_file import read_told
+
+        table = Path(given[0])
+        return read_told(table).collection(table.stem, table.parent)
     found: dict[str, Path] = {}
     for path in map(Path, given):
         for file in _pictures(path):

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from kunstkammer.evaluation.notes import Note
     from kunstkammer.evaluation.predictions import Predictions
     from kunstkammer.models.geometry import PictureGeometry
+    from kunstkammer.models.text_part import TextPart
     from kunstkammer.training.fit import Fit
     from kunstkammer.training.frozen import FrozenFit
     from kunstkammer.training.parts import Parts
@@ -42,6 +43,7 @@ def train(
     settings: Mapping[str, Any] | None = None,
     resume: bool = False,
     style: Any = None,
+    text_file: str | Path | None = None,
 ) -> Measured:
     """Learn from a collection by a recipe, measure on its test part, and write a run folder with its report.
 
@@ -52,6 +54,7 @@ def train(
         settings: changes of the recipe by dotted key, {"training.epochs": 3}.
         resume: go on with a stopped run; it ends with the same weights as if it had not been stopped.
         style: a second collection whose pictures lend their style, with `training.style_mixing`; labels are not asked.
+        text_file: as for `kunstkammer.read`, for recipes that read the text in the pictures.
 
     Returns:
         what was measured on the test part: `metrics`, `zero_r`, `report` ...
@@ -77,7 +80,11 @@ def train(
     _require_explainer(chosen)
     choice = chosen.data
     collection = read(
-        data, label_column=choice.label_column, label_separator=choice.label_separator, labels=choice.labels
+        data,
+        label_column=choice.label_column,
+        label_separator=choice.label_separator,
+        labels=choice.labels,
+        text_file=text_file,
     )
     require_trainable(collection)
     strangers = _style(style, chosen)
@@ -132,7 +139,9 @@ def _learn(
     from kunstkammer.verbs.measure import measure_run
 
     start = time.perf_counter()
-    model, geometry = recipe_model(recipe, collection.label_names, collection.multi_label)
+    text = text_part(collection, recipe, run if resume else None)
+    width = text.features.width if text is not None else None
+    model, geometry = recipe_model(recipe, collection.label_names, collection.multi_label, width)
     seen = survey(collection, geometry.plate)
     if resume:
         parts = restored_parts(collection, seen, run_folder.read_split(run / run_folder.SPLIT_FILE))
@@ -151,13 +160,18 @@ def _learn(
         }
         if strangers is not None:
             settled["style"] = style_facts(strangers)
+        if text is not None:  # before the facts, so that a run that can be resumed has its text part
+            text.fit(collection, parts.indices("train"))
+            text.save(run)
         run_folder.start_run(run, recipe, parts.rows, settled)
     counts = parts.counts()
     say(
         f"Training {recipe.model.name} by the recipe {recipe.name}: {counts['train']} pictures to learn from, "
         f"{counts['validation']} for validation, {counts['test']} for the test."
     )
-    done = _fit(recipe, model, geometry, material(collection, seen, parts, recipe), seen, parts, run, resume, strangers)
+    known = material(collection, seen, parts, recipe)
+    extras = {} if text is None else {"text_features": text.rows(collection.select(known.rows))}
+    done = _fit(recipe, model, geometry, known, extras, seen, parts, run, resume, strangers)
     facts = {**settled, "training": training_facts(done, recipe, time.perf_counter() - start)}
     # Before the measurement, so that a kill in it leaves a checkpoint that `evaluate` can open.
     run_folder.write_facts(run, recipe, {"status": "trained", **facts})
@@ -178,6 +192,7 @@ def _fit(
     model: PreTrainedModel,
     geometry: PictureGeometry,
     known: Material,
+    extras: Mapping[str, Any],
     seen: Survey,
     parts: Parts,
     run: Path,
@@ -211,6 +226,7 @@ def _fit(
         run=run,
         resume=resume,
         strangers=None if strangers is None else _readable_plates(strangers, geometry),
+        extras=extras,
     )
 
 
@@ -268,6 +284,26 @@ def warnings_of(recipe: Recipe, done: Fit) -> list[Note]:
     if isinstance(done, FrozenFit) and done.head.scores:
         found.append(Note("linear_head", strength=f"{done.head.strength:g}", folds=done.head.folds))
     return found
+
+
+def text_part(collection: Collection, recipe: Recipe, stopped: Path | None) -> TextPart | None:
+    """Return the text side of the recipe's model, None for pictures alone; that of a `stopped` run where one goes on.
+
+    Raises `DataError` where the collection has no text, or another one than the stopped run had.
+    """
+    from kunstkammer.data.texts import require_texts
+    from kunstkammer.models.text_part import TEXT_FILE, TextPart, open_text
+
+    if recipe.text is None:
+        return None
+    columns = require_texts(collection, recipe.data.text_column)
+    if stopped is not None:
+        kept = open_text(stopped)
+        if kept is None:
+            raise KunstkammerError(f"{stopped} has no {TEXT_FILE}, so it cannot be resumed; train into a new folder.")
+        kept.require_unchanged(collection)
+        return kept
+    return TextPart(recipe.text.name, recipe.text.options, columns)
 
 
 def label_prior(collection: Collection, parts: Parts) -> np.ndarray:

@@ -23,6 +23,7 @@ from kunstkammer.data.readers.rows import Rows, a_few
 from kunstkammer.data.readers.saved import is_saved, read_saved
 from kunstkammer.data.readers.scan import Found, is_picture_name, require_folder, scan
 from kunstkammer.data.readers.tables import TABLE_SUFFIXES
+from kunstkammer.data.readers.text_file import with_text
 from kunstkammer.errors import DataError, guess
 
 
@@ -33,6 +34,7 @@ def read(
     label_separator: str | None = None,
     labels: Iterable[str] | None = None,
     name: str | None = None,
+    text_file: str | Path | None = None,
 ) -> Collection:
     """Read a collection of pictures, in any of the forms in which people keep one. No picture is opened.
 
@@ -49,6 +51,7 @@ def read(
             by themselves.
         labels: only these labels; pictures that carry none of them are left out.
         name: what to call the collection; the name of the folder or file when not given.
+        text_file: a table (or .json list of objects) with the text in each picture, where that is not in `data`.
 
     Raises:
         DataError: nothing is there, there is no picture, or the data contradicts itself.
@@ -57,6 +60,8 @@ def read(
     found = _read(data, wish, name)
     if name is not None:
         found = replace(found, name=name)
+    if text_file is not None:
+        found = with_text(found, Path(text_file).expanduser())
     return found if labels is None else _only(found, labels)
 
 

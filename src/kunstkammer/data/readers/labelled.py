@@ -32,8 +32,10 @@ class Wish:
     separator: str | None = None
 
 
-def pictures_of_table(table: Table, folder: Path, wish: Wish) -> Rows:
+def pictures_of_table(table: Table, folder: Path, wish: Wish | None) -> Rows:
     """Return the pictures that a table names, relative to `folder`, in the order of the table.
+
+    Without a `wish` its labels are passed over, whatever they are.
 
     Raises `DataError` for a missing file or label column, files that are not there, and contradicting rows.
     """
@@ -42,7 +44,8 @@ def pictures_of_table(table: Table, folder: Path, wish: Wish) -> Rows:
         raise DataError(
             f"{table.path} has no column of file names; name one 'file_name' (there are: {a_few(table.columns, 12)})."
         )
-    label_columns = find_label_columns(table, wish)
+    label_columns = [] if wish is None else find_label_columns(table, wish)
+    wish = wish or Wish()
     names = [str(row.get(file_column) or "").strip() for row in table.rows]
     blank = [line for line, name in zip(table.lines, names, strict=True) if not name]
     if blank:

@@ -41,6 +41,23 @@ def read_table(path: Path) -> Table:
     return table
 
 
+def read_records(path: Path) -> Table:
+    """Read a table as `read_table` does, or a .json file that holds one list of objects; its "lines" are their numbers.
+
+    Raises `DataError` for whatever is malformed.
+    """
+    if path.suffix.lower() != ".json":
+        return read_table(path)
+    try:
+        records = json.loads(_text(path))
+    except json.JSONDecodeError as error:
+        raise DataError(f"{path}, line {error.lineno}: not JSON ({error.msg}); mend it.") from error
+    if not isinstance(records, list) or not records or not all(isinstance(row, dict) for row in records):
+        raise DataError(f"{path} is JSON but no list of objects; write [{{'file_name': ..., 'text': ...}}, ...].")
+    columns = dict.fromkeys(name for row in records for name in row)
+    return Table(path, list(columns), records, list(range(1, len(records) + 1)))
+
+
 def _text(path: Path) -> str:
     try:
         raw = path.read_bytes()

@@ -13,6 +13,8 @@ from kunstkammer.evaluation.notes import Note
 if TYPE_CHECKING:
     from PIL import Image
 
+    from kunstkammer.evaluation.branches import Branches
+
 
 @dataclass
 class Card:
@@ -82,6 +84,7 @@ class ReportContent:
         best, worst, doubtful: pictures, the strongest first; examples: label -> pictures.
         explainer: the method of the heat maps, such as "Grad-CAM".
         data, making: see there.
+        branches: of a scene model, what picture and text are worth alone and together.
         usage: commands that use the model, a line each.
     """
 
@@ -102,3 +105,4 @@ class ReportContent:
     data: DataFacts | None = None
     making: Making | None = None
     usage: Sequence[str] = ()
+    branches: Branches | None = None

@@ -96,6 +96,7 @@ def _figures(content: ReportContent) -> dict[str, Any]:
         if len(evaluation.classes) > FIRST_CLASSES
         else evaluation.classes,
         "first_classes": FIRST_CLASSES,
+        "has_roc_auc": any(row.roc_auc is not None for row in evaluation.classes),
         "calibration": charts.calibration_chart(evaluation.calibration) if evaluation.calibration else None,
         "part_classes": _part_classes(content),
     }
@@ -104,7 +105,8 @@ def _figures(content: ReportContent) -> dict[str, Any]:
 def _metric_rows(evaluation: Evaluation) -> list[dict[str, Any]]:
     """Return the metrics in the order of reading: the headline, the decisions, the ranking, the probabilities."""
     facts = {entry.name: entry.thing for entry in entries("metrics")}
-    first = [evaluation.headline, "subset_accuracy", "balanced_accuracy", "macro_f1", "micro_f1"]
+    ranking = ["roc_auc"] if evaluation.multi_label else []
+    first = [evaluation.headline, *ranking, "subset_accuracy", "balanced_accuracy", "macro_f1", "micro_f1"]
     names = [name for name in first if name in evaluation.metrics]
     names += [name for name in evaluation.metrics if name not in names and facts[name].higher_is_better]
     names += [name for name in evaluation.metrics if name not in names]
