@@ -2,23 +2,17 @@
 
 from __future__ import annotations
 
-import base64
-import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import jinja2
-from markupsafe import Markup
-
 from kunstkammer.evaluation.evaluate import Evaluation
-from kunstkammer.evaluation.report import charts, embed, words
+from kunstkammer.evaluation.report import charts, embed, page, words
 from kunstkammer.evaluation.report.content import Card, ReportContent
 from kunstkammer.evaluation.report.verdict import collapse_sentence, verdict
 from kunstkammer.files import write_text
 from kunstkammer.registry import entries
-from kunstkammer.version import __version__
 
 MOST_EXAMPLE_CLASSES = 12
 CHARTED = 5
@@ -49,30 +43,11 @@ def write_report(path: str | Path, content: ReportContent) -> Path:
 
 def render(content: ReportContent) -> str:
     """Return the report as HTML."""
-    environment = jinja2.Environment(
-        loader=jinja2.PackageLoader("kunstkammer.evaluation.report"),
-        autoescape=True,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        undefined=jinja2.StrictUndefined,
-    )
-    environment.globals.update(
-        t=words.word,
-        attribute=words.attribute,
-        decimal=words.decimal,
-        percent=words.percent,
-        points=words.points,
-        whole=words.whole,
-        duration=words.duration,
-        note=words.note,
-    )
-    script = (Path(__file__).parent / "templates" / "script.js").read_text(encoding="utf-8")
-    return environment.get_template("report.html.j2").render(
+    return page.render(
+        "report.html.j2",
+        words.word("page.title", title=content.title),
         content=content,
         evaluation=content.evaluation,
-        script=Markup(script),
-        script_hash=base64.b64encode(hashlib.sha256(script.encode()).digest()).decode(),
-        version=__version__,
         **_figures(content),
         galleries=_galleries(content),
     )
