@@ -31,6 +31,7 @@ HOMES: dict[str, tuple[str, ...]] = {
     "recipes": ("kunstkammer.training.recipe",),
     "metrics": ("kunstkammer.evaluation.metrics",),
     "explainers": ("kunstkammer.explanation.gradient", "kunstkammer.explanation.grad_cam"),
+    "changes": ("kunstkammer.pictures.changes",),
 }
 
 SINGULAR = {
@@ -44,6 +45,7 @@ SINGULAR = {
     "recipes": "recipe",
     "metrics": "metric",
     "explainers": "explainer",
+    "changes": "kind of change",
 }
 
 

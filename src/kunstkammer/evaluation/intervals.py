@@ -23,7 +23,8 @@ _CHUNK = 4_000_000
 
 @dataclass(frozen=True)
 class Interval:
-    """A value and its 95 % interval; `method` says how that was found ("bootstrap", "wilson")."""
+    """A value and its 95 % interval; `method` says how that was found ("bootstrap", "wilson",
+    "square-and-add")."""
 
     value: float
     low: float
@@ -120,6 +121,23 @@ def bootstrap_interval(value: float, draws: np.ndarray, low: float, high: float,
         lower, upper = 2 * value - upper, 2 * value - lower
     lower, upper = min(lower, value), max(upper, value)
     return Interval(value, float(max(lower, low)), float(min(upper, high)))
+
+
+def difference_of(a: Interval, b: Interval) -> Interval:
+    """Return the interval of b - a from the intervals of two independent values (square and add).
+
+    d - sqrt((b - b_low)^2 + (a_high - a)^2) to d + sqrt((b_high - b)^2 + (a - a_low)^2): for two shares with Wilson's
+    intervals this is method 10 of Newcombe 1998 ("Interval estimation for the difference between independent
+    proportions"); for any others, Zou and Donner 2008.
+
+    >>> found = difference_of(Interval(0.9, 0.8, 0.95), Interval(0.5, 0.4, 0.6))
+    >>> round(found.low, 3), round(found.high, 3)
+    (-0.512, -0.259)
+    """
+    gap = b.value - a.value
+    low = gap - math.hypot(b.value - b.low, a.high - a.value)
+    high = gap + math.hypot(b.high - b.value, a.value - a.low)
+    return Interval(gap, low, high, "square-and-add")
 
 
 def widen_if_perfect(interval: Interval, best: float, carriers: float) -> Interval:

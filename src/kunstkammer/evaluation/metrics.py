@@ -103,8 +103,8 @@ def decide(targets: np.ndarray, probabilities: np.ndarray) -> np.ndarray:
     return one_hot(probabilities.argmax(axis=1), probabilities.shape[1])
 
 
-def _counts(targets: np.ndarray, probabilities: np.ndarray, weights: np.ndarray) -> tuple[np.ndarray, ...]:
-    """Return (R, K) each: the pictures with a label rightly predicted, predicted, and true."""
+def label_counts(targets: np.ndarray, probabilities: np.ndarray, weights: np.ndarray) -> tuple[np.ndarray, ...]:
+    """Return (R, K) each: how often a label is rightly predicted, predicted, and true, with weights (R, N)."""
     truth, said = one_hot(targets, probabilities.shape[1]), decide(targets, probabilities)
     return tuple(
         np.asarray((sparse.csr_array(table.astype(np.float64)).T @ weights.T).T)
@@ -134,7 +134,7 @@ def balanced_accuracy(targets: np.ndarray, probabilities: np.ndarray, weights: n
 
     recall_k = |{i: t_i = k and argmax p_i = k}| / |{i: t_i = k}|, as in scikit-learn.
     """
-    right, _, true = _counts(targets, probabilities, weights)
+    right, _, true = label_counts(targets, probabilities, weights)
     return _nanmean(_ratio(right, true))
 
 
@@ -145,7 +145,7 @@ def macro_f1(targets: np.ndarray, probabilities: np.ndarray, weights: np.ndarray
     A class that is neither true nor predicted for any picture has no F1 and is left out of the mean, as
     scikit-learn does for one label a picture (for many labels: with zero_division=nan).
     """
-    right, said, true = _counts(targets, probabilities, weights)
+    right, said, true = label_counts(targets, probabilities, weights)
     return _nanmean(_ratio(2 * right, said + true))
 
 
@@ -155,7 +155,7 @@ def macro_f1_all(targets: np.ndarray, probabilities: np.ndarray, weights: np.nda
 
     This is scikit-learn's default for many labels; beside `macro_f1` it shows what the absent labels do to the mean.
     """
-    right, said, true = _counts(targets, probabilities, weights)
+    right, said, true = label_counts(targets, probabilities, weights)
     return np.nan_to_num(_ratio(2 * right, said + true)).mean(axis=1)
 
 
@@ -165,7 +165,7 @@ def micro_f1(targets: np.ndarray, probabilities: np.ndarray, weights: np.ndarray
 
     With one label a picture it equals the accuracy. nan where no label is true or predicted anywhere.
     """
-    right, said, true = _counts(targets, probabilities, weights)
+    right, said, true = label_counts(targets, probabilities, weights)
     return _ratio(2 * right.sum(axis=1), (said + true).sum(axis=1))
 
 
