@@ -305,7 +305,7 @@ def test_the_far_side_of_a_turned_jaw_is_hidden() -> None:
 def test_pixels_of_a_photograph_find_their_way_back_to_the_face(yaw: float) -> None:
     """`Pose.where` is the inverse of `Pose.project` at landmarks."""
     pose = Pose(Relief(make_shape(person(), CALM)), replace(FRONT, yaw=yaw, roll=4.0), 192)
-    fx, fy = pose.where(192, 192)
+    fx, fy = pose.where(0, 0, 192, 192)
     for i in (19, 24, 38, 44, 48, 51, 54, 57):
         x, y = pose.landmarks[i]
         found = np.array([fx[int(y), int(x)], fy[int(y), int(x)]])

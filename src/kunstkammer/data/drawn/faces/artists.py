@@ -44,19 +44,19 @@ class Style:
 STYLES: Mapping[str, Style] = MappingProxyType({
     style.name: style
     for style in (
-        Style("ink", 1.25, 0.0, 0.0, "", False, Caricature(exaggeration=1.2, eye_height=1.1)),
-        Style("brush", 2.3, 1.0, 0.15, "", False, Caricature(exaggeration=1.3, eye_height=1.1), black_hair=True),
+        Style("ink", 1.25, 0.0, 0.0, "", False, Caricature(exaggeration=1.1, eye_height=1.1)),
+        Style("brush", 2.3, 1.0, 0.15, "", False, Caricature(exaggeration=1.15, eye_height=1.1), black_hair=True),
         Style(
             "manga", 1.1, 0.75, 0.0, "dots", False,
-            Caricature(1.32, 1.75, 1.62, 0.55, 0.82, 0.8, 0.06, 1.25), large_eyes=True,
+            Caricature(1.32, 1.75, 1.62, 0.55, 0.82, 0.8, 0.06, 1.12), large_eyes=True,
         ),
         Style(
-            "flat", 1.3, 0.0, 0.0, "tint", True, Caricature(1.08, 1.2, 1.1, 0.95, 1.0, 1.0, 0.01, 1.2),
+            "flat", 1.3, 0.0, 0.0, "tint", True, Caricature(1.08, 1.2, 1.1, 0.95, 1.0, 1.0, 0.01, 1.1),
             outlines=False,
         ),
-        Style("cartoon", 2.1, 0.35, 0.0, "dots", True, Caricature(1.15, 1.5, 1.0, 0.85, 1.12, 1.02, 0.07, 1.35)),
-        Style("pencil", 1.0, 0.5, 0.45, "hatch", False, Caricature(exaggeration=1.15), strokes=3, grey_ink=0.3),
-        Style("hatched", 1.2, 0.7, 0.12, "hatch", False, Caricature(1.0, 1.05, 1.0, 1.05, 1.0, 1.04, 0.0, 1.2)),
+        Style("cartoon", 2.1, 0.35, 0.0, "dots", True, Caricature(1.15, 1.5, 1.0, 0.85, 1.12, 1.02, 0.07, 1.2)),
+        Style("pencil", 1.0, 0.5, 0.45, "hatch", False, Caricature(exaggeration=1.05), strokes=3, grey_ink=0.3),
+        Style("hatched", 1.2, 0.7, 0.12, "hatch", False, Caricature(1.0, 1.05, 1.0, 1.05, 1.0, 1.04, 0.0, 1.1)),
     )
 })  # fmt: skip
 """The styles by name."""
@@ -104,7 +104,7 @@ def make_artist(rng: random.Random) -> Artist:
     dark = round(rng.uniform(14, 34) + 150 * style.grey_ink * rng.uniform(0.7, 1.1))
     warm = rng.randrange(-4, 9)
     return Artist(
-        style, caricature, about(style.pen, 0.2), rng.choice((4.2, 4.8, 5.4)) * (0.9 if style.tone == "hatch" else 1.0),
+        style, caricature, about(style.pen, 0.2), rng.choice((3.0, 3.4, 3.8)) * (1.1 if style.tone == "hatch" else 1.0),
         rng.choice((30.0, 45.0, 60.0)), (dark + warm, dark, max(0, dark - warm)), rng.choice(_PAPERS),
         rng.choice(_GROUNDS), rng.choice((-1, 1)),
     )  # fmt: skip

@@ -50,23 +50,23 @@ def make_camera(rng: random.Random) -> Camera:
         elevation=rng.uniform(12, 48),
         key=rng.uniform(0.5, 0.72),
         warmth=rng.uniform(-1, 1),
-        mean=rng.uniform(98, 142),
+        mean=rng.uniform(104, 146),
         spread=rng.uniform(44, 60),
         vignette=rng.uniform(0.05, 0.35),
-        blur=rng.uniform(0.3, 0.9),
-        noise=rng.uniform(2.0, 6.5),
+        blur=rng.uniform(0.25, 0.75),
+        noise=rng.uniform(1.5, 5.5),
         quality=rng.randrange(72, 93),
     )
 
 
 def backdrop(side: int, noise: np.random.Generator) -> np.ndarray:
     """What lies far behind a face, out of focus: float32 (side, side, 3), linear light 0..1."""
-    base = noise.uniform(0.05, 0.45) + noise.uniform(-0.12, 0.12, 3) * noise.uniform(0.2, 1)
+    base = noise.uniform(0.05, 0.45) + noise.uniform(-0.09, 0.09, 3) * noise.uniform(0.2, 1)
     kind = noise.integers(3)
     if kind == 0:
         knots = base + noise.normal(0, 0.06, (3, 3, 1)) + noise.normal(0, 0.015, (3, 3, 3))
     elif kind == 1:
-        knots = base + noise.normal(0, 0.11, (7, 7, 1)) + noise.normal(0, 0.045, (7, 7, 3))
+        knots = base + noise.normal(0, 0.11, (7, 7, 1)) + noise.normal(0, 0.025, (7, 7, 3))
     else:
         knots = (
             np.repeat(base[None, None], 6, axis=1) + noise.normal(0, 0.13, (1, 6, 1)) + noise.normal(0, 0.03, (6, 6, 3))

@@ -195,7 +195,7 @@ def _side_folds(shape: Shape, age: float, side: int) -> Iterator[Wrinkle]:
         )
     bag = line((0.27, 0.135), (0.42, 0.17 - 0.02 * six), (ox + 0.02, 0.11))
     yield Wrinkle("bag", bag, 0.08 + 0.4 * age + 0.5 * six + 0.3 * units.get(7, 0.0), 0.035)
-    yield Wrinkle("dimple", line((x + 0.055, y - 0.06), (x + 0.08, y), (x + 0.055, y + 0.06)), fourteen, 0.04)
+    yield Wrinkle("dimple", line((x + 0.055, y - 0.06), (x + 0.08, y), (x + 0.055, y + 0.06)), 0.75 * fourteen, 0.04)
     yield Wrinkle(
         "mouth corner",
         line((x + 0.02, y + 0.02), (x + 0.055, y + 0.09), (x + 0.04, y + 0.17)),

@@ -84,12 +84,18 @@ class Desk:
             self.line(closed[: half + 2], weight, line)
             self.line(closed[half:], weight, line)
 
+    def paint(self, mask: Image.Image, colour: Colour) -> None:
+        """Paint where the mask is white."""
+        box = mask.getbbox()
+        if box is not None:
+            self.canvas.image.paste(colour, box[:2], mask.crop(box))
+
     def lay(self, mask: Image.Image, tone: str, colour: Colour | None = None) -> None:
         """Lay a tone ("light", "middle" or "dark") where the mask is white."""
         if self.tones is None:
             return
         screen = getattr(self.tones, tone).crop((0, 0, *mask.size))
-        self.canvas.image.paste(colour or self.artist.ink, (0, 0), ImageChops.darker(mask, screen))
+        self.paint(ImageChops.darker(mask, screen), colour or self.artist.ink)
 
 
 @lru_cache(maxsize=12)
@@ -125,7 +131,7 @@ def draw_face(pose: Pose, person: Person, artist: Artist, scan: Scan, rng: rando
         _eye(desk, side)
     for side in SIDES:
         _brow(desk, side)
-    _hair(desk, front_hair(pose, person))
+    _hair(desk, front_hair(pose, person, spiky=artist.style.large_eyes))
     _glasses(desk)
     sheet = canvas.finished().resize(
         (size, size), Image.Resampling.BOX if size == pose.side else Image.Resampling.LANCZOS
@@ -181,14 +187,14 @@ def _head(desk: Desk) -> None:
     whole = canvas.mask(outline)
     dark_skin = sum(person.skin) < 400
     if desk.tones is not None and not artist.style.coloured and dark_skin:
-        desk.lay(whole, "light")
+        desk.lay(whole, "light", blend(artist.ink, artist.paper, 0.62))
     away = 0.34 * pose.unit * artist.light
     lit = canvas.mask([(x - away, y - 0.16 * pose.unit) for x, y in outline])
     shadow = ImageChops.subtract(whole, lit)
     if artist.style.coloured:
-        canvas.image.paste(_shaded(person.skin), (0, 0), shadow.point(lambda v: v * 0.6))
+        desk.paint(shadow.point(lambda v: v * 0.6), _shaded(person.skin))
     else:
-        desk.lay(shadow, "middle" if dark_skin else "light")
+        desk.lay(shadow, "light", blend(artist.ink, artist.paper, 0.0 if artist.style.large_eyes else 0.3))
     if person.beard != "none":
         for shape in contours.beard(pose, person.beard):
             _beard(desk, shape)
@@ -208,12 +214,12 @@ def _beard(desk: Desk, shape: list[Point]) -> None:
     mask = canvas.mask(shape)
     if artist.style.coloured:
         share = 0.3 if person.beard == "stubble" else 0.92
-        canvas.image.paste(person.hair_colour, (0, 0), mask.point(lambda v: round(v * share)))
+        desk.paint(mask.point(lambda v: round(v * share)), person.hair_colour)
     elif desk.tones is not None:
         desk.lay(mask, "light" if person.beard == "stubble" else "dark")
     else:
         grey = blend(artist.paper, artist.ink, 0.12 if person.beard == "stubble" else _darkness(person.hair_colour))
-        canvas.image.paste(grey, (0, 0), mask)
+        desk.paint(mask, grey)
 
 
 def _darkness(colour: Colour) -> float:
@@ -277,12 +283,12 @@ def _mouth(desk: Desk) -> None:
         return
     inside = canvas.mask(inner)
     dark = blend((70, 20, 28), artist.ink, 0.3) if artist.style.coloured else artist.ink
-    canvas.image.paste(dark, (0, 0), inside)
+    desk.paint(inside, dark)
     upper, lower = contours.teeth(pose)
     shown = canvas.mask(upper)
     if open_by > 0.16 or pose.relief.shape.unit(16) > 0.3:
         shown = ImageChops.lighter(shown, canvas.mask(lower))
-    canvas.image.paste(blend(WHITE, artist.paper, 0.5), (0, 0), ImageChops.darker(inside, shown))
+    desk.paint(ImageChops.darker(inside, shown), blend(WHITE, artist.paper, 0.5))
     desk.shape(inner, None, 1.0, None)
     if not artist.style.large_eyes:
         desk.shape(outer, None, 0.55)
@@ -292,14 +298,14 @@ def _eye(desk: Desk, side: int) -> None:
     pose, artist, canvas, px = desk.pose, desk.artist, desk.canvas, desk.px
     opening = contours.eye_opening(pose, side)
     within = canvas.mask(opening)
-    canvas.image.paste(blend(WHITE, artist.paper, 0.4), (0, 0), within)
+    desk.paint(within, blend(WHITE, artist.paper, 0.4))
     x, y, r = contours.iris(pose, side)
     tall = 1.25 if artist.style.large_eyes else 1.0
     ink = artist.ink
     iris = desk.person.iris if artist.style.coloured else blend(ink, artist.paper, 0.12)
 
     def paint(points: list[Point], colour: Colour) -> None:
-        canvas.image.paste(colour, (0, 0), ImageChops.darker(within, canvas.mask(points)))
+        desk.paint(ImageChops.darker(within, canvas.mask(points)), colour)
 
     paint(ellipse(x, y, r, r * tall), iris)
     if artist.style.large_eyes:
@@ -353,7 +359,7 @@ def _hair(desk: Desk, shapes: list[list[Point]], *, gloss: bool = True) -> None:
             if desk.tones is not None:
                 desk.lay(mask, "dark" if depth > 0.6 else "middle" if depth > 0.35 else "light")
             elif artist.name == "ink":
-                canvas.image.paste(blend(artist.paper, artist.ink, 0.75 * depth), (0, 0), mask)
+                desk.paint(mask, blend(artist.paper, artist.ink, 0.75 * depth))
                 desk.shape(shape, None)
         _strands(desk, mask, fill, gloss=gloss)
 
@@ -365,6 +371,9 @@ def _strands(desk: Desk, mask: Image.Image, fill: Colour, *, gloss: bool) -> Non
     colour = (
         blend(fill, WHITE, 0.45) if dark else blend(fill, desk.artist.ink, 0.35 if desk.artist.style.coloured else 0.8)
     )
+    box = mask.getbbox()
+    if box is None:
+        return
     before = canvas.image.copy()
     crown = (0.1 * desk.artist.light, -1.62 * desk.person.forehead)
     for k in range(9 if gloss else 12):
@@ -375,7 +384,9 @@ def _strands(desk: Desk, mask: Image.Image, fill: Colour, *, gloss: bool) -> Non
         desk.line(
             pose.at([near, knee, ((knee[0] + far[0]) / 2 * 1.05, (knee[1] + far[1]) / 2), far], -0.1), 0.6, colour
         )
-    canvas.image.paste(before, (0, 0), ImageChops.invert(mask))
+    hair = canvas.image.crop(box)
+    canvas.image.paste(before, (0, 0))
+    canvas.image.paste(hair, box[:2], mask.crop(box))
 
 
 def _glasses(desk: Desk) -> None:

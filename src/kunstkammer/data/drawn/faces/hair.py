@@ -11,6 +11,7 @@ from kunstkammer.data.drawn.canvas import Point, ellipse, smooth
 from kunstkammer.data.drawn.faces.person import Person
 from kunstkammer.data.drawn.faces.relief import Pose
 
+CURL_STEPS = 4
 BEHIND, CROWN = -0.55, -0.3
 """Depth of hair that hangs behind the head, and of the outline of the hair on the skull."""
 
@@ -47,13 +48,17 @@ def _curls(person: Person) -> list[Point]:
     points = []
     for i in range(36):
         angle = math.pi * (0.9 + 1.2 * i / 35)
-        out = (1.34 if i % 2 else 1.24) * rng.uniform(0.97, 1.04)
+        out = (1.36 if i % 2 else 1.25) * rng.uniform(0.96, 1.04)
         points.append((math.cos(angle) * out * 0.98, math.sin(angle) * out * 1.2 * person.forehead - 0.1))
-    return smooth([*points, (0.9, 0.1), (-0.9, 0.1)], closed=True, steps=2)
+    return smooth([*points, (0.9, 0.1), (-0.9, 0.1)], closed=True, steps=CURL_STEPS)
 
 
-def front_hair(pose: Pose, person: Person) -> list[list[Point]]:
-    """Closed shapes over the forehead: from the outline of the hair down to the hairline."""
+def front_hair(pose: Pose, person: Person, *, spiky: bool = False) -> list[list[Point]]:
+    """Closed shapes over the forehead: from the outline of the hair down to the hairline.
+
+    Args:
+        spiky: whether the hair runs to points, as in manga.
+    """
     if person.hair == "bald":
         return []
     line = np.array(_hairline(person))
@@ -69,10 +74,38 @@ def front_hair(pose: Pose, person: Person) -> list[list[Point]]:
     ]
     crown = smooth([*((-x, y) for x, y in half), (0.0, -top), *half[::-1]], steps=3)
     if person.hair == "curly":
-        crown = [p for p in _curls(person) if p[1] < low + 0.05]
+        crown = [p for p in _curls(person)[: 35 * CURL_STEPS + 1] if p[1] < low + 0.05]  # without the edge below
     outer = np.array(crown)
-    inner = pose.project(line)
-    return [[(x, y) for x, y in np.concatenate([pose.project(outer, CROWN), inner[::-1]]).tolist()]]
+    if spiky and person.hair != "bun":
+        outer, line = _spikes(outer, line, person)
+    inner = pose.project(line, np.maximum(pose.relief.height(line), -0.1))
+    return [[(x, y) for x, y in np.concatenate([_rim(pose, outer), inner[::-1]]).tolist()]]
+
+
+def _rim(pose: Pose, outer: np.ndarray) -> np.ndarray:
+    """Return where the rim of the hair is seen: of the hair from the crown to the temples, what stands out furthest."""
+    there = np.stack([pose.project(outer * share, z) for share, z in ((1.0, CROWN), (0.99, 0.0), (0.96, 0.25))])
+    way = there[0] - pose.project(np.zeros((1, 2)), CROWN)
+    best = (there * way).sum(axis=2).argmax(axis=0)
+    return there[best, np.arange(len(outer))]
+
+
+def _spikes(outer: np.ndarray, line: np.ndarray, person: Person) -> tuple[np.ndarray, np.ndarray]:
+    """Return outline and hairline with points: outwards on the crown, down over the forehead."""
+    rng = random.Random(f"spikes/{person.name}")
+    if person.hair != "curly":
+        even = np.linspace(0, len(outer) - 1, 17).round().astype(int)
+        outer = outer[even] * np.where(np.arange(17) % 2, rng.uniform(1.1, 1.16), 1.0)[:, None]
+    if person.hair == "fringe":
+        return outer, line
+    over = np.flatnonzero(line[:, 1] < -0.7)
+    if len(over) < 3:
+        return outer, line
+    x = np.linspace(line[over[0], 0], line[over[-1], 0], 11)
+    y = np.interp(x, line[over, 0], line[over, 1])
+    down = np.array([rng.uniform(0.22, 0.34) if k % 2 else 0.0 for k in range(11)])
+    locks = np.column_stack([x + 0.3 * down * rng.choice((-1, 1)), y + down])
+    return outer, np.concatenate([line[: over[0]], locks, line[over[-1] + 1 :]])
 
 
 def _hairline(person: Person) -> list[Point]:

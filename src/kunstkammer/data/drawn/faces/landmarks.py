@@ -60,6 +60,9 @@ class Caricature:
 
 FROM_LIFE = Caricature()
 
+REACH = 1.15
+"""How far muscles pull beside the distances in this module."""
+
 
 @dataclass(frozen=True)
 class Shape:
@@ -107,7 +110,7 @@ def make_shape(
     >>> make_shape(make_person("p", random.Random(0)), CALM).points.shape
     (70, 2)
     """
-    more = caricature.exaggeration
+    more = REACH * caricature.exaggeration
     units = tuple({unit: value * more for unit, value in expression.side(side).items()} for side in (-1, 1))
     outline = _outline(person, (units[0].get(26, 0) + units[1].get(26, 0)) / 2, caricature)
     eyes = {side: _eye(person, units[(side + 1) // 2], side, gaze, caricature) for side in (-1, 1)}
@@ -175,10 +178,10 @@ def _eye(
     five, six, seven, nine = (units.get(unit, 0.0) for unit in (5, 6, 7, 9))
     sad = min(units.get(1, 0.0), 1.0) * (1 - five)
     middle = 0.43 * person.eye_gap * (1 + 0.12 * (caricature.eye_width - 1))
-    half = 0.185 * person.eye_size * caricature.eye_width
+    half = 0.195 * person.eye_size * caricature.eye_width
     tall = person.eye_size * caricature.eye_height
     up = (
-        0.098
+        0.106
         * tall
         * (1 + 0.55 * five - 0.22 * seven - 0.2 * nine - 0.15 * six - 0.12 * units.get(4, 0.0) * (1 - five))
     )

@@ -67,13 +67,13 @@ def make_person(name: str, rng: random.Random) -> Person:
         return mean + spread * max(-2.0, min(2.0, rng.gauss(0, 1)))
 
     age = rng.betavariate(1.3, 1.9)
+    first, second = rng.sample(SKINS, 2)
+    skin = blend(first, second, 0.25)
     hair = rng.choice(HAIR_STYLES)
-    colour = rng.choice(HAIRS[:6])
+    colour = rng.choice(HAIRS[: 3 if sum(skin) < 450 else 6])
     if age > 0.45:
         colour = blend(colour, rng.choice(HAIRS[6:]), min(1.0, (age - 0.45) * rng.uniform(0.5, 2.6)))
     bearded = hair in {"bald", "short", "side", "curly"}
-    first, second = rng.sample(SKINS, 2)
-    skin = blend(first, second, 0.25)
     return Person(
         name=name,
         skin=skin,

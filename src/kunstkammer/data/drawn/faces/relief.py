@@ -102,8 +102,8 @@ def _bumps(shape: Shape) -> np.ndarray:
             (side * 0.1, shape.brow(side)[4, 1] + 0.04, 0.06, 0.07, 0.05 * units.get(4, 0.0) + 0.02),
             (side * 0.6, 0.32 - 0.06 * lift, 0.2, 0.15, 0.06 + 0.09 * lift),
             (side * (0.5 + 0.04 * smile), 0.45 - 0.08 * lift, 0.13, 0.12, 0.10 * lift),
-            (side * 0.66, 0.72, 0.2, 0.22, -0.05),
-            (corner[0] + side * 0.05, corner[1] + 0.01, 0.045, 0.06, -0.04 - 0.06 * units.get(14, 0.0) - 0.03 * smile),
+            (side * 0.66, 0.72, 0.2, 0.22, -0.03),
+            (corner[0] + side * 0.05, corner[1] + 0.01, 0.045, 0.06, -0.02 - 0.06 * units.get(14, 0.0) - 0.02 * smile),
         ]
     return np.array(flat)
 
@@ -198,9 +198,12 @@ class Pose:
         best = (there * way[None]).sum(axis=2).argmax(axis=0)
         return [(x, y) for x, y in there[best, np.arange(len(outline))].tolist()]
 
-    def where(self, rows: int, columns: int) -> tuple[np.ndarray, np.ndarray]:
-        """Return which point (x, y) of the face a pixel shows, by fixed-point steps: float32 (rows, columns) each."""
-        y, x = np.mgrid[0:rows, 0:columns].astype(np.float32)
+    def where(self, left: int, top: int, width: int, height: int) -> tuple[np.ndarray, np.ndarray]:
+        """Return which point (x, y) of the face each pixel of a window shows, float32 (height, width) each.
+
+        Found by fixed-point steps; good where the face does not hide itself.
+        """
+        y, x = np.mgrid[top : top + height, left : left + width].astype(np.float32)
         x = (x + 0.5 - self.middle[0]) / self.unit
         y = (y + 0.5 - self.middle[1]) / self.unit
         r = self.turn.astype(np.float32)
