@@ -43,3 +43,20 @@ def write_collection(folder: Path, *, labels=("dark", "light"), each=12, size=48
 def collection_folder(tmp_path) -> Path:
     """Two classes of noise, dark and light, 12 pictures each."""
     return write_collection(tmp_path / "noise")
+
+
+@pytest.fixture(scope="session")
+def tiny_encoder(tmp_path_factory) -> Path:
+    """A text encoder of the hub's form: a BERT of one layer with random weights and a vocabulary of letters."""
+    import torch
+    from transformers import BertConfig, BertModel, BertTokenizerFast
+
+    folder = tmp_path_factory.mktemp("encoder")
+    letters = [*"abcdefghijklmnopqrstuvwxyz!", *[f"##{letter}" for letter in "abcdefghijklmnopqrstuvwxyz"]]
+    (folder / "vocab.txt").write_text("\n".join(["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", *letters]))
+    BertTokenizerFast(str(folder / "vocab.txt")).save_pretrained(folder)
+    settings = {"hidden_size": 16, "num_hidden_layers": 1, "num_attention_heads": 2, "intermediate_size": 16}
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        BertModel(BertConfig(vocab_size=5 + len(letters), **settings)).save_pretrained(folder)
+    return folder

@@ -6,7 +6,6 @@ import json
 import numpy as np
 import pytest
 import torch
-from transformers import BertConfig, BertModel, BertTokenizerFast
 
 from kunstkammer.data.collection import make_collection
 from kunstkammer.errors import DataError, ModelError, RecipeError, UnknownNameError
@@ -17,17 +16,10 @@ from kunstkammer.registry import names
 TEXTS = ["Hilfe! Hilfe!", "A ghost in the house", "助けて、お化けだ", "", "Donaudampfschiff", "a ghost"]
 
 
-@pytest.fixture(scope="module")
-def encoder(tmp_path_factory):
-    """A tiny BERT with random weights and a vocabulary of letters, as a folder of its own."""
-    folder = tmp_path_factory.mktemp("encoder")
-    letters = [*"abcdefghijklmnopqrstuvwxyz!", *[f"##{c}" for c in "abcdefghijklmnopqrstuvwxyz"]]
-    (folder / "vocab.txt").write_text("\n".join(["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", *letters]))
-    BertTokenizerFast(str(folder / "vocab.txt")).save_pretrained(folder)
-    torch.manual_seed(0)
-    settings = {"hidden_size": 16, "num_hidden_layers": 1, "num_attention_heads": 2, "intermediate_size": 16}
-    BertModel(BertConfig(vocab_size=5 + len(letters), **settings)).save_pretrained(folder)
-    return folder
+@pytest.fixture
+def encoder(tiny_encoder):
+    """A tiny BERT with random weights, as a folder."""
+    return tiny_encoder
 
 
 def options(name, encoder):

@@ -158,6 +158,22 @@ def test_hashed_text_alone_heads_or_no_text_at_all(text, tmp_path):
     assert (tmp_path / "run" / "text.json").exists() == (text is not None)
 
 
+def test_a_text_encoder_is_copied_into_the_run_which_stays_whole_without_it(tiny_encoder, tmp_path):
+    shutil.copytree(tiny_encoder, tmp_path / "encoder")
+    table = write_scenes(tmp_path / "data", n=60)
+    text = {"name": "hub", "options": {"model": str(tmp_path / "encoder"), "max_length": 32}}
+    settings = {**SMALL, "training.epochs": 1, "text": text}
+    settings.pop("text.options")
+    kunstkammer.train(table, "comic-emotion", out=tmp_path / "run", settings=settings)
+    before = kunstkammer.predict(tmp_path / "run", table).predictions
+    shutil.rmtree(tmp_path / "encoder")
+    moved = (tmp_path / "run").rename(tmp_path / "moved")
+    after = kunstkammer.predict(moved, table).predictions
+    assert np.array_equal(before.probabilities, after.probabilities)
+    bare = kunstkammer.predict(moved, table.parent / "panels").predictions
+    assert not np.allclose(bare.probabilities, after.probabilities)
+
+
 def test_what_cannot_be_is_said_before_anything_is_computed(tmp_path):
     table = write_scenes(tmp_path / "data", n=20)
     with pytest.raises(DataError, match=r"no column 'dialogg' to take text from\. Did you mean 'dialog'"):
@@ -183,3 +199,15 @@ def test_a_label_that_no_test_picture_carries_is_named_and_left_out(tmp_path):
     others = [interval.value for label, interval in by_label.items() if label != "disgust"]
     assert measured.metrics["roc_auc"].value == pytest.approx(np.mean(others))
     assert any("disgust" in note.text for note in measured.evaluation.notes)
+
+
+@pytest.mark.real
+@pytest.mark.slow
+def test_on_real_pages_it_names_that_only_comics_have_text(shared, tmp_path):
+    settings = {**SMALL, "training.epochs": 2, "training.loss": "cross-entropy", "text.name": "hashed"}
+    measured = kunstkammer.train(
+        shared / "data" / "comic_manga", "comic-emotion", out=tmp_path / "run", settings=settings
+    )
+    assert 0 < measured.branches.told < measured.branches.n
+    assert any("labelled “comic” have some" in note.text for note in measured.branches.notes)
+    assert "may be no more than that" in measured.report.read_text(encoding="utf-8")

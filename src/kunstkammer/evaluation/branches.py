@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Hashable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -21,11 +21,15 @@ from kunstkammer.evaluation.intervals import (
     widen_if_perfect,
 )
 from kunstkammer.evaluation.metrics import Metric, one_hot
+from kunstkammer.evaluation.notes import Note
 from kunstkammer.evaluation.predictions import Predictions
 from kunstkammer.registry import get
 
 BRANCH_METRICS = ("roc_auc", "mean_average_precision")
 """What branches are compared by: how well they rank. Neither depends on a threshold, which each might need its own."""
+
+PRESENCE_GAP, PRESENCE_FEWEST = 0.3, 10
+"""From what difference, and from how many pictures on, it is said that having text at all goes with a label."""
 
 
 @dataclass(frozen=True)
@@ -58,11 +62,13 @@ class Branches:
     Attributes:
         n: the pictures; told: how many of them came with text.
         rows: the joint answer first.
+        notes: where the mere presence of text tells a label, for then the text's figures may rest on that alone.
     """
 
     n: int
     told: int
     rows: list[Branch]
+    notes: list[Note] = field(default_factory=list)
 
     @property
     def together_is_better(self) -> bool:
@@ -72,13 +78,14 @@ class Branches:
 
     def to_json(self) -> dict[str, Any]:
         """Return the object that stands in metrics.json."""
-        return {"n": self.n, "with_text": self.told, **{row.name: row.to_json() for row in self.rows}}
+        notes = [note.text for note in self.notes]
+        return {"n": self.n, "with_text": self.told, **{row.name: row.to_json() for row in self.rows}, "notes": notes}
 
 
 def compare_branches(
     answers: Mapping[str, Predictions],
     *,
-    told: int,
+    told: np.ndarray,
     groups: Sequence[Hashable] | None = None,
     resamples: int = 1000,
     seed: int = 0,
@@ -87,7 +94,7 @@ def compare_branches(
 
     Args:
         answers: "both", "picture", "text" -> predictions for the same files with the same truth.
-        told: how many of the pictures came with text.
+        told: bool (N,), which of the pictures came with text.
         groups, resamples, seed: as for `evaluate_predictions`.
 
     Raises `DataError` where the pictures differ or no truth is known.
@@ -124,4 +131,25 @@ def compare_branches(
                 ahead = values[m.name, "both"] - values[m.name, who]
                 leads[m.name] = bootstrap_interval(ahead, draws[f"{m.name} both"] - own, -m.high, m.high)
         rows.append(Branch(who, found, leads))
-    return Branches(len(chosen), told, rows)
+    told = np.asarray(told)[chosen]
+    return Branches(len(chosen), int(told.sum()), rows, presence_notes(told, targets, both.label_names))
+
+
+def presence_notes(told: np.ndarray, targets: np.ndarray, label_names: Sequence[str]) -> list[Note]:
+    """Return a note on the label that the mere presence of text, bool (N,), tells most of; none where it tells little.
+
+    Told is a label where the shares of pictures with text, among those that carry it and those that do not, lie at
+    least `PRESENCE_GAP` apart, with `PRESENCE_FEWEST` pictures or more on both sides.
+    """
+    truth = one_hot(targets, len(label_names))
+    gaps = []
+    for k, label in enumerate(label_names):
+        inside, outside = told[truth[:, k]], told[~truth[:, k]]
+        if min(len(inside), len(outside)) >= PRESENCE_FEWEST:
+            gaps.append((abs(inside.mean() - outside.mean()), label, inside.mean(), outside.mean()))
+    if not gaps:
+        return []
+    gap, label, inside, outside = max(gaps, key=lambda found: found[0])
+    if gap < PRESENCE_GAP:
+        return []
+    return [Note("text_tells", label=label, inside=round(100 * inside), outside=round(100 * outside))]

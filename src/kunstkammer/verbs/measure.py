@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from textwrap import shorten
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -31,6 +32,8 @@ if TYPE_CHECKING:
 REPORT_FILE, METRICS_FILE, PREDICTIONS_FILE = "report.html", "metrics.json", "predictions.csv"
 SHOWN_METRICS = ("accuracy", "balanced_accuracy", "macro_f1", "subset_accuracy", "samples_f1", "mean_average_precision")
 SHOWN_OF_MANY_LABELS = ("samples_f1", "subset_accuracy", "macro_f1", "mean_average_precision", "roc_auc")
+SHOWN_CHARACTERS = 240
+"""So much of the text in a picture stands below it in the report."""
 
 
 @dataclass(frozen=True)
@@ -95,7 +98,8 @@ class Measured:
                 lines.append(f"  ROC-AUC from {row.name:<11}{own.value:.3f}  ({own.low:.3f} to {own.high:.3f})")
         if self.evaluation.collapse.collapsed:
             lines.append(f"COLLAPSED: {self.evaluation.collapse.sentence}")
-        lines += [f"Note: {note.text}" for note in self.evaluation.notes]
+        beside_notes = self.branches.notes if self.branches is not None else []
+        lines += [f"Note: {note.text}" for note in [*self.evaluation.notes, *beside_notes]]
         lines.append(f"Report: {self.report}")
         return "\n".join(lines)
 
@@ -159,7 +163,7 @@ def measure(
         model=str(checkpoint.model.config.model_type),
         created=datetime.date.today().isoformat(),
         data_name=collection.name,
-        warnings=setting.warnings,
+        warnings=[*setting.warnings, *(branches.notes if branches is not None else [])],
         history=setting.history,
         best_epoch=setting.best_epoch,
         best=[cards[case.file] for case in cases.best],
@@ -200,7 +204,7 @@ def compared_branches(
         answers[name], _ = predict_collection(branch, collection, plates=plates, show_progress=False)
     place = {file: i for i, file in enumerate(collection.files)}
     texts = checkpoint.text.texts(collection)
-    told = sum(bool(texts[place[file]].strip()) for file in predictions.files)
+    told = np.array([bool(texts[place[file]].strip()) for file in predictions.files])
     return compare_branches(answers, told=told, groups=groups, resamples=setting.resamples, seed=setting.seed)
 
 
@@ -213,9 +217,15 @@ def _cards(
     indices = [place[case.file] for case in cases]
     if explainer is None:
         pictures = [collection.open(i, at_least=SHOWN_PIXELS) for i in indices]
-        return {case.file: Card(case, picture) for case, picture in zip(cases, pictures, strict=True)}
-    found = explained(checkpoint, collection, indices, explainer)
-    return {case.file: Card(case, item.picture, item.overlay) for case, item in zip(cases, found, strict=True)}
+        cards = {case.file: Card(case, picture) for case, picture in zip(cases, pictures, strict=True)}
+    else:
+        found = explained(checkpoint, collection, indices, explainer)
+        cards = {case.file: Card(case, item.picture, item.overlay) for case, item in zip(cases, found, strict=True)}
+    if checkpoint.text is not None:
+        texts = checkpoint.text.texts(collection)
+        for file, card in cards.items():
+            card.text = shorten(texts[place[file]], SHOWN_CHARACTERS, placeholder=" …")
+    return cards
 
 
 def measure_run(

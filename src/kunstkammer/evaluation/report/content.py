@@ -18,11 +18,13 @@ if TYPE_CHECKING:
 
 @dataclass
 class Card:
-    """A picture of the report: what the model says of it, the picture, and its heat map over it where there is one."""
+    """A picture of the report: what the model says of it, the picture, its heat map over it and the text in it where
+    there are any."""
 
     case: Case
     picture: Image.Image
     overlay: Image.Image | None = None
+    text: str | None = None
 
 
 @dataclass
