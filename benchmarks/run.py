@@ -16,7 +16,7 @@ from typing import Any
 
 from benchmarks.contest import Found, Measure, Options, Skipped
 
-JOBS = ("startup", "plates", "predict", "training", "loops", "accuracy_precision", "memory", "install")
+JOBS = ("startup", "plates", "predict", "training", "loops", "accuracy_precision", "memory", "cartoonify", "install")
 ON_REQUEST = ("install",)
 """Benchmarks that only run when they are named: they need a network."""
 

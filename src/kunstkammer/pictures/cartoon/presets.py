@@ -6,6 +6,7 @@ import torch
 from pydantic import Field
 from torch import Tensor
 
+from kunstkammer.pictures.cartoon.filters import gaussian
 from kunstkammer.pictures.cartoon.settings import CartoonSettings, Scene
 from kunstkammer.pictures.cartoon.tone import dots, grain, painted, palette, quantised, stretched, strokes
 from kunstkammer.registry import register
@@ -35,7 +36,7 @@ class Comic(CartoonSettings):
     def draw(self, scene: Scene) -> Tensor:
         flat = scene.smoothed(self.smoothing)
         lit = scene.lit(flat[:, :1], 0.01, 0.97, 1.5)
-        luma = quantised(stretched(lit, self.contrast), self.levels, 7)
+        luma = quantised(stretched(lit, self.contrast), self.levels, 9)
         ink = torch.maximum(scene.lines(self.lines, self.line_width), scene.shadows(flat[:, :1], self.blacks))
         return _coloured(luma, flat, self.saturation) * (1 - ink)
 
@@ -44,17 +45,17 @@ class Comic(CartoonSettings):
 class Flat(CartoonSettings):
     """Flat colours from a palette of the picture's own, with hard, clean borders; no lines unless asked for."""
 
-    smoothing: float = Field(1.0, ge=0, le=3)
+    smoothing: float = Field(0.7, ge=0, le=3)
     lines: float = Field(0.0, ge=0, le=2)
-    levels: int = Field(14, ge=2, le=32, description="colours of the palette")
+    levels: int = Field(16, ge=2, le=32, description="colours of the palette")
     saturation: float = Field(1.25, ge=0, le=2)
     contrast: float = Field(1.0, ge=0.2, le=3)
 
     def draw(self, scene: Scene) -> Tensor:
         flat = scene.smoothed(self.smoothing)
-        weights = flat.new_tensor([1.0, 1.6, 1.6])[: flat.shape[1], None, None]
-        seen = flat * weights
-        drawn = painted(seen, palette(seen, self.levels), 0.02) / weights
+        weights = flat.new_tensor([1.0, 2.2, 2.2])[: flat.shape[1], None, None]
+        seen = gaussian(flat, 0.3 * scene.unit) * weights  # clean contours, such as a cutter would follow
+        drawn = painted(seen, palette(seen, self.levels), 0.03) / weights
         luma = stretched(scene.lit(drawn[:, :1], 0.01, 0.97, 1.5), self.contrast)
         return _coloured(luma, drawn, self.saturation) * (1 - scene.lines(self.lines, self.line_width))
 

@@ -57,9 +57,10 @@ def palette(planes: Tensor, colours: int, *, rounds: int = 8, most: int = 3000) 
 
 def painted(planes: Tensor, centres: Tensor, softness: float) -> Tensor:
     """Give each pixel the nearest of the colours (k, C); `softness` blends over so wide a range of distances."""
-    pixels = planes[0].flatten(1).T
-    share = torch.softmax(-torch.cdist(pixels, centres).square() / softness**2, 1)
-    return (share @ centres).T.reshape(planes.shape)
+    # |p - c|^2 without |p|^2, which is the same for all colours; a row a colour is the layout that vector units like.
+    near = centres.square().sum(1, keepdim=True) - 2 * centres @ planes[0].flatten(1)
+    share = torch.softmax(near.mul_(-1 / softness**2), 0)
+    return (centres.T @ share).reshape(planes.shape)
 
 
 @lru_cache(maxsize=8)
