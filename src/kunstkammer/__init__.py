@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from kunstkammer.verbs.listing import list
     from kunstkammer.verbs.predict import predict
     from kunstkammer.verbs.train import train
+    from kunstkammer.verbs.transfer import transfer
 
 _HOMES = {
     "read": "kunstkammer.data.readers.dispatch",
@@ -41,6 +42,7 @@ _HOMES = {
     "demo": "kunstkammer.verbs.demo",
     "draw": "kunstkammer.verbs.draw",
     "train": "kunstkammer.verbs.train",
+    "transfer": "kunstkammer.verbs.transfer",
     "evaluate": "kunstkammer.verbs.evaluate",
     "predict": "kunstkammer.verbs.predict",
     "explain": "kunstkammer.verbs.explain",
@@ -63,6 +65,7 @@ __all__ = [
     "predict",
     "read",
     "train",
+    "transfer",
 ]
 
 

@@ -175,6 +175,40 @@ def evaluate(
     show(found, json)
 
 
+@app.command(rich_help_panel=LEARN)
+@answers
+def transfer(
+    a: Annotated[str, typer.Argument(help="What is learnt from, for example photographs.")],
+    b: Annotated[str, typer.Argument(help="What it is wanted for, for example drawings; its labels only measure.")],
+    out: Annotated[Path, typer.Option(help="The folder for all runs and the report.")],
+    recipe: Annotated[
+        Optional[str],  # noqa: UP045
+        typer.Option(help="A name of `kunstkammer list recipes`, or a YAML file. [default: emotion-augmented]"),
+    ] = None,
+    seeds: Annotated[int, typer.Option(min=1, help="Trainings of each condition.")] = 3,
+    conditions: Annotated[
+        Optional[str],  # noqa: UP045
+        typer.Option(
+            help="By comma: presets of cartoonify, like (fitted to B), style-mixing, names of `kunstkammer list "
+            "adaptations`, several joined by +. [default: all single ones]"
+        ),
+    ] = None,
+    set_: Annotated[
+        Optional[list[str]],  # noqa: UP045
+        typer.Option("--set", metavar="KEY=VALUE", help="Change a key of the recipe, for example training.epochs=3."),
+    ] = None,
+    resume: Annotated[bool, typer.Option("--resume", help="Go on with an experiment that was stopped.")] = False,
+    json: Json = False,
+) -> None:
+    """Learn from one kind of pictures without and with each preparation, and measure the error on another kind."""
+    from kunstkammer.training.recipe import parse_settings
+    from kunstkammer.verbs.transfer import transfer as verb
+
+    asked = [part for part in conditions.split(",") if part.strip()] if conditions is not None else None
+    settings = parse_settings(set_ or [])
+    show(verb(a, b, recipe, out=out, seeds=seeds, conditions=asked, settings=settings, resume=resume), json)
+
+
 @app.command(rich_help_panel=USE)
 @answers
 def predict(

@@ -87,10 +87,16 @@ def train(
         text_file=text_file,
     )
     require_trainable(collection)
-    strangers = _style(style, chosen)
+    return train_collection(collection, chosen, run, resume=resume, strangers=_style(style, chosen))
+
+
+def train_collection(
+    collection: Collection, recipe: Recipe, run: Path, *, resume: bool = False, strangers: Collection | None = None
+) -> Measured:
+    """Learn from a collection that is read already; see `train`. `strangers` lend their style."""
     existed = run.exists()
     try:
-        return _learn(collection, chosen, run, resume, strangers)
+        return _learn(collection, recipe, run, resume, strangers)
     except BaseException as error:
         from kunstkammer.training.state import newest_state
 
