@@ -47,10 +47,10 @@ def paired_change(
 ) -> Change:
     """Return the change of the mean error, paired by seed and picture.
 
-    The variance is that of two independent draws, of seeds and of pictures (a two-way layout with both random, Bates et
-    al.'s "crossed random effects"): the variance of the seeds' means over S plus that of the pictures' (or groups')
-    means over their number. Both hold a share of what is left within, so the interval is rather too wide than too
-    narrow. Degrees of freedom are Satterthwaite's (1946); with few seeds that differ, the interval is wide.
+    Seeds and pictures both count as drawn at random (a two-way layout with crossed random effects; Searle, Casella &
+    McCulloch 1992, chapter 4): the variance of the mean is that of the seeds' means, plus that of the pictures' (or
+    groups') means, minus what both hold of the variance within, and never less than either. Degrees of freedom are
+    Satterthwaite's (1946); with few seeds that differ, the interval is wide.
 
     Args:
         without, with_it: float (S, N), the errors of the same seeds on the same pictures.
@@ -72,15 +72,20 @@ def _moments(values: np.ndarray, groups: Sequence[Hashable] | np.ndarray | None)
     members = group_numbers(groups, count)
     number = int(members.max()) + 1
     mean = float(values.mean())
-    # A ratio estimate: what a group adds to the mean, its size taken into account.
-    added = np.bincount(members, values.mean(axis=0) - mean, minlength=number) * number / count
-    over_pictures = float(np.square(added).sum() / max(number - 1, 1) / number)
-    over_seeds = float(values.mean(axis=1).var(ddof=1) / seeds) if seeds > 1 else 0.0
-    total = over_pictures + over_seeds
+    # A ratio estimate: what a group adds to the mean under each seed, its size taken into account.
+    added = np.stack([np.bincount(members, row - mean, minlength=number) for row in values]) * number / count
+    of_groups, of_seeds = added.mean(axis=0), added.mean(axis=1)
+    over_groups = float(np.square(of_groups).sum() / max(number - 1, 1) / number)
+    if seeds == 1 or number == 1:
+        return mean, math.sqrt(over_groups), float(max(number - 1, 1))
+    over_seeds = float(np.square(of_seeds).sum() / (seeds - 1) / seeds)
+    rest = added - of_groups - of_seeds[:, None]
+    within = float(np.square(rest).sum() / ((seeds - 1) * (number - 1)) / (seeds * number))
+    total = max(over_groups + over_seeds - within, over_groups, over_seeds)
     if total == 0:
-        return mean, 0.0, float(max(number - 1, 1))
-    parts = over_pictures**2 / max(number - 1, 1) + (over_seeds**2 / (seeds - 1) if seeds > 1 else 0.0)
-    return mean, math.sqrt(total), total**2 / parts
+        return mean, 0.0, float(number - 1)
+    parts = over_groups**2 / (number - 1) + over_seeds**2 / (seeds - 1) + within**2 / ((seeds - 1) * (number - 1))
+    return mean, math.sqrt(total), max(1.0, total**2 / parts)
 
 
 def _quantile(freedom: float) -> float:

@@ -27,7 +27,8 @@ class Result:
         name: the condition.
         on_a, on_b: the predictions, the same pictures in the same order for every seed.
         runs: the folders of the networks.
-        shift: how well a classifier tells A from B by the network's features (AUC, mean over seeds).
+        shift: how well a classifier tells A from B by the network's features (AUC, mean over seeds);
+            None where there are too few pictures to say.
         note: what was fitted or done, in a sentence.
     """
 
@@ -35,7 +36,7 @@ class Result:
     on_a: list[Predictions]
     on_b: list[Predictions]
     runs: list[str]
-    shift: float
+    shift: float | None
     note: str = ""
 
 
@@ -48,7 +49,8 @@ class Row:
         error_a, error_b: mean error over seeds and test pictures of A and B, with 95 % intervals.
         change_a, change_b: error with the condition minus error without, paired; None for the plain one.
         p: of `change_b`, adjusted for the number of conditions (Holm).
-        shift: how well a classifier tells A from B by the network's features (AUC, mean over seeds).
+        shift: how well a classifier tells A from B by the network's features (AUC, mean over seeds);
+            None where there are too few pictures to say.
         recalls: label -> share of its pictures found on B, mean over seeds.
         runs: the folders of its networks.
         note: what was fitted or done, in a sentence.
@@ -60,7 +62,7 @@ class Row:
     change_a: Change | None
     change_b: Change | None
     p: float | None
-    shift: float
+    shift: float | None
     recalls: dict[str, float | None]
     runs: list[str]
     note: str = ""

@@ -129,7 +129,7 @@ class Bench:
                 predictions.append(self._predictions(checkpoint, part, run / name))
             shifts.append(self._shift(checkpoint, seed))
             runs.append(str(run))
-        return Result(condition.name, on_a, on_b, runs, float(np.mean(shifts)), note)
+        return Result(condition.name, on_a, on_b, runs, _mean(shifts), note)
 
     def preparation(self, condition: Condition) -> tuple[list[dict[str, Any]] | None, str]:
         """Return `picture.preparation` of a condition and a sentence on it; None where fitting found nothing better."""
@@ -243,11 +243,16 @@ class Bench:
         found.save(file)
         return found
 
-    def _shift(self, checkpoint: Checkpoint, seed: int) -> float:
-        """Return the AUC of a classifier that tells A's test pictures from B's by the network's features."""
-        from kunstkammer.evaluation.domain_shift import domain_auc
+    def _shift(self, checkpoint: Checkpoint, seed: int) -> float | None:
+        """Return the AUC of a classifier that tells A's test pictures from B's by the network's features.
+
+        None where there are too few pictures for such a classifier.
+        """
+        from kunstkammer.evaluation.domain_shift import FEWEST, domain_auc
         from kunstkammer.models.features import collect_features
 
+        if min(self.counts) < FEWEST:
+            return None
         features = []
         for which in "ab":
             _, seen, rows = self._part(which)
@@ -300,6 +305,11 @@ class Bench:
         others = self.testing[np.linspace(0, len(self.testing) - 1, min(EXAMPLES, len(self.testing))).astype(int)]
         shown.append((self.names[1], [to_image(pixels) for pixels in _plates(self.seen_b)[others]]))
         return shown
+
+
+def _mean(values: Sequence[float | None]) -> float | None:
+    known = [value for value in values if value is not None]
+    return float(np.mean(known)) if known else None
 
 
 def _open(run: Path) -> Checkpoint:
