@@ -415,11 +415,11 @@ def test_no_trivial_feature_tells_the_emotions_apart(folder: Path, rows, domain:
         values = np.array([line[name] for line in table])
         for emotion in EMOTIONS:
             area = roc_auc_score(labels == emotion, values)
-            assert 0.2 < area < 0.8, (name, emotion)
+            assert 0.27 < area < 0.73, (name, emotion)
     values = np.array([list(line.values()) for line in table])
     test = np.array([row["split"] == "test" for row in rows[domain]])
     model = make_pipeline(StandardScaler(), LogisticRegression(C=0.1, max_iter=2000)).fit(values[~test], labels[~test])
-    assert model.score(values[test], labels[test]) < 0.35
+    assert model.score(values[test], labels[test]) < 0.32
 
 
 def test_the_domains_differ_strongly_in_such_features(folder: Path, rows) -> None:

@@ -55,7 +55,7 @@ STYLES: Mapping[str, Style] = MappingProxyType({
             outlines=False,
         ),
         Style("cartoon", 2.1, 0.35, 0.0, "dots", True, Caricature(1.15, 1.5, 1.0, 0.85, 1.12, 1.02, 0.07, 1.2)),
-        Style("pencil", 1.0, 0.5, 0.45, "hatch", False, Caricature(exaggeration=1.05), strokes=3, grey_ink=0.3),
+        Style("pencil", 1.0, 0.5, 0.45, "hatch", False, Caricature(exaggeration=1.05), strokes=3, grey_ink=0.55),
         Style("hatched", 1.2, 0.7, 0.12, "hatch", False, Caricature(1.0, 1.05, 1.0, 1.05, 1.0, 1.04, 0.0, 1.1)),
     )
 })  # fmt: skip

@@ -87,7 +87,7 @@ def _finished(picture: Any, quality: int, pose: Pose, scale: float, row: dict[st
 
 
 def _box(pose: Pose, scale: float, size: tuple[int, int]) -> Box:
-    """The box of the face from the brows to the chin and from cheek to cheek, within the picture."""
+    """The box of the head without hair and ears, within the picture."""
     xs, ys = [x * scale for x, _ in pose.silhouette], [y * scale for _, y in pose.silhouette]
     return max(0.0, min(xs)), max(0.0, min(ys)), min(float(size[0]), max(xs)), min(float(size[1]), max(ys))
 
@@ -167,8 +167,9 @@ Licence: CC0 1.0, do with them what you like.
 - `photographs/` and `drawings/`: a complete collection each. Files of the same name show the same person with the same
   expression in the same pose.
 
-What a move from photographs to drawings costs: `kunstkammer train photographs --out run`, then
-`kunstkammer evaluate run photographs drawings`.
+What a move from photographs to drawings costs:
+`kunstkammer train photographs --recipe demo --set 'data.groups=[person]' --out run`, then
+`kunstkammer evaluate run photographs` and `kunstkammer evaluate run drawings`.
 """
 
 

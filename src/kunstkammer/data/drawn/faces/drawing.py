@@ -49,7 +49,7 @@ class Desk:
     artist: Artist
     person: Person
     pose: Pose
-    tones: Tones | None
+    tones: dict[str, Image.Image] | None
     px: float
 
     def colour(self, natural: Colour) -> Colour:
@@ -94,14 +94,16 @@ class Desk:
         """Lay a tone ("light", "middle" or "dark") where the mask is white."""
         if self.tones is None:
             return
-        screen = getattr(self.tones, tone).crop((0, 0, *mask.size))
+        screen = self.tones[tone].crop((0, 0, *mask.size))
         self.paint(ImageChops.darker(mask, screen), colour or self.artist.ink)
 
 
-@lru_cache(maxsize=12)
-def _tones(kind: str, side: float, spacing: float, angle: float) -> Tones:
-    """Tones depend on their arguments only, so they can be kept."""
-    return Tones(kind, side, side, spacing=spacing, angle=angle, rng=random.Random(f"tones/{kind}/{spacing}/{angle}"))
+@lru_cache(maxsize=32)
+def _tones(kind: str, side: float, spacing: float, angle: float) -> dict[str, Image.Image]:
+    """Return the masks of three tones; they depend on the arguments only, so they can be kept."""
+    rng = random.Random(f"tones/{kind}/{spacing}/{angle}")
+    tones = Tones(kind, side, side, spacing=spacing, angle=angle, rng=rng)
+    return {"light": tones.light, "middle": tones.middle, "dark": tones.dark}
 
 
 def draw_face(pose: Pose, person: Person, artist: Artist, scan: Scan, rng: random.Random, size: int) -> Image.Image:
