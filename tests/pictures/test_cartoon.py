@@ -215,3 +215,12 @@ class TestAugmentation:
     def test_mistakes_are_named(self, spec: dict[str, object], said: str) -> None:
         with pytest.raises((RecipeError, UnknownNameError), match=said):
             build_augmenter([{"name": "cartoonify", **spec}])
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
+@pytest.mark.parametrize("preset", PRESETS)
+def test_a_gpu_draws_the_same(preset: str) -> None:
+    photo = photograph(200, 240)
+    there = cartoonify(photo.cuda(), preset)
+    assert there.is_cuda
+    assert distance(there.cpu(), cartoonify(photo, preset)) < 1

@@ -21,7 +21,7 @@ from kunstkammer.pictures.cartoon import MOST_STRENGTH, CartoonSettings, cartoon
 from kunstkammer.pictures.parameters import parse_named
 from kunstkammer.registry import register
 
-PREPARATION_FORMAT = 1
+PREPARATION_FORMAT = 2
 """Part of the key of prepared plates: raised whenever what a preparation makes of a picture changes."""
 
 

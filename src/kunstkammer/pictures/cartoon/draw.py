@@ -93,15 +93,17 @@ def canvas_size(height: int, width: int) -> tuple[int, int]:
 def _drawn(picture: Tensor, settings: CartoonSettings, strength: float, seed: int) -> Tensor:
     """Draw one picture, uint8 (1, C, H, W)."""
     size = (picture.shape[-2], picture.shape[-1])
-    colours = picture.to(torch.float32) / 255
     canvas = canvas_size(*size)
-    scaled = colours if canvas == size else _scaled(colours, canvas)
-    unit = _unit(*canvas)
-    drawing = _to_rgb(settings.draw(Scene(_to_ycc(scaled), unit, canvas[0] / size[0], seed))).clamp_(0, 1)
-    if canvas != size:
-        drawing = _scaled(drawing, size)
-    mixed = torch.lerp(colours, drawing, strength)
-    return mixed.mul_(255).round_().clamp_(0, 255).to(torch.uint8)
+    # A channel at a time, so that a sheet of a hundred million pixels needs no three planes of floats twice.
+    channels = picture.split(1, dim=1)
+    scaled = torch.cat([_scaled(channel.to(torch.float32) / 255, canvas) for channel in channels], 1)
+    scene = Scene(_to_ycc(scaled), _unit(*canvas), canvas[0] / size[0], seed)
+    drawing = _to_rgb(settings.draw(scene)).clamp_(0, 1)
+    result = torch.empty_like(picture)
+    for k, channel in enumerate(channels):
+        mixed = torch.lerp(channel.to(torch.float32), _scaled(drawing[:, k : k + 1], size) * 255, strength)
+        result[:, k : k + 1] = mixed.round_().clamp_(0, 255)
+    return result
 
 
 def _unit(height: int, width: int) -> float:
@@ -111,6 +113,8 @@ def _unit(height: int, width: int) -> float:
 
 
 def _scaled(colours: Tensor, size: tuple[int, int]) -> Tensor:
+    if colours.shape[-2:] == size:
+        return colours
     return functional.interpolate(colours, size=size, mode="bilinear", antialias=True)
 
 
