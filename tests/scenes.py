@@ -19,7 +19,7 @@ WORDS = {
 FILLER = ("der", "Mann", "im", "Haus", "sagt", "und", "geht", "dann", "heute", "Tag", "wieder", "dort", "ein", "Weg")
 
 
-def write_scenes(folder: Path, *, n: int = 240, seed: int = 0, shown: float = 0.6, told: float = 0.6) -> Path:
+def write_scenes(folder: Path, *, n: int = 240, seed: int = 0, shown: float = 0.5, told: float = 0.6) -> Path:
     """Write `n` panels and a table of them, one 0/1 column for each emotion; return the table.
 
     An emotion that is there is `shown` as a disc of its colour, and `told` by one of its words, each with that

@@ -82,6 +82,12 @@ def test_a_cell_that_is_no_share_is_named_with_its_line(cell, message, scenes):
         read(path, label_column="angry,fear")
 
 
+def test_a_separator_beside_several_columns_is_refused(scenes):
+    path = table(scenes, "file,angry,fear\n0_3_4,0,1\n")
+    with pytest.raises(DataError, match="with a column for each label leave it out"):
+        read(path, label_column="angry,fear", label_separator="|")
+
+
 def test_an_unknown_column_is_answered_with_a_guess(scenes):
     path = table(scenes, "file,angry,fear\n0_3_4,0,1\n")
     with pytest.raises(DataError, match=r"no column 'angri'\. Did you mean 'angry'"):

@@ -34,7 +34,9 @@ def test_what_is_missing_is_named_with_a_guess():
     assert require_texts(made) == ["narration"]
     with pytest.raises(DataError, match=r"no column 'naration' to take text from\. Did you mean 'narration'"):
         require_texts(made, "naration")
-    with pytest.raises(DataError, match=r"no column of text; name it 'text' or set data\.text_column"):
+    with pytest.raises(
+        DataError, match=r"no column of text; name it 'text', set data\.text_column, or give a text file"
+    ):
         require_texts(collection(title=["y"]))
     with pytest.raises(DataError, match="every cell under text is empty"):
         require_texts(collection(text=["", " "]))

@@ -10,6 +10,7 @@ from torch import nn
 from kunstkammer.errors import ModelError
 from kunstkammer.explanation import explain
 from kunstkammer.models.catalogue import Task, create_model, freeze_backbone
+from kunstkammer.models.features import batch_features
 from kunstkammer.models.scene import SceneNet, Told, scene_around
 from kunstkammer.registry import names
 from kunstkammer.training.losses import binary_cross_entropy
@@ -123,6 +124,14 @@ def test_a_loss_comes_with_labels_of_one_or_of_several():
 def test_two_classes_have_a_vector_of_features_too():
     model = scene(task=Task(("a", "b"), size=(32, 32)))
     assert model(pixels(model), torch.rand(4, 16)).logits.shape == (4, 2)
+
+
+def test_the_features_of_its_picture_are_what_its_picture_head_sees():
+    model = scene()
+    x = pixels(model)
+    found = batch_features(model, x)
+    with torch.inference_mode():
+        torch.testing.assert_close(model.picture_head(found), model(x).logits)
 
 
 def test_training_the_head_leaves_the_picture_network_alone():

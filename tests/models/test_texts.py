@@ -2,6 +2,8 @@
 fitted is fitted on the training part alone."""
 
 import json
+import shutil
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -98,8 +100,13 @@ def test_wrong_settings_are_named(tmp_path):
         make_text_features("tfidf", {"size": 7})
     with pytest.raises(RecipeError, match="name the folder or the hub id"):
         make_text_features("hub", {})
+    with pytest.raises(ModelError, match=r"holds no model\.safetensors"):
+        make_text_features("hub", {"model": str(tmp_path)})
+    (tmp_path / "model.safetensors").write_bytes(b"")
     with pytest.raises(ModelError, match="Cannot open the text encoder"):
         make_text_features("hub", {"model": str(tmp_path)})
+    with pytest.raises(ModelError, match="There is no checkpoint folder"):
+        make_text_features("hub", {"model": str(tmp_path / "encodr")})
     with pytest.raises(DataError, match="hold no word"):
         make_text_features("tfidf", {"size": 64}).fit(["", " "])
 
@@ -119,3 +126,13 @@ def test_a_damaged_text_part_is_a_model_error(tmp_path):
     (tmp_path / "text.json").write_text("{")
     with pytest.raises(ModelError, match=r"text\.json is damaged"):
         open_text(tmp_path)
+
+
+def test_a_run_without_its_encoder_is_refused_and_nothing_is_looked_up_elsewhere(encoder, tmp_path, monkeypatch):
+    part = TextPart("hub", {"model": str(encoder)}, ["text"])
+    part.fit(collection(TEXTS), np.arange(3))
+    part.save(tmp_path / "run")
+    shutil.rmtree(tmp_path / "run" / "text-encoder")
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(ModelError, match="has no text-encoder"):
+        open_text(Path("run"))

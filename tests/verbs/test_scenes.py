@@ -9,7 +9,7 @@ import torch
 from safetensors.torch import load_file
 
 import kunstkammer
-from kunstkammer.errors import DataError, RecipeError
+from kunstkammer.errors import DataError, ModelError, RecipeError
 from kunstkammer.training import trainer
 from tests.cli.command import run
 from tests.scenes import EMOTIONS, write_scenes
@@ -27,16 +27,16 @@ SMALL = {
 
 @pytest.fixture(scope="module")
 def trained(tmp_path_factory):
-    """A scene model and the table that it learnt from: 280 panels to learn from, 80 for the test."""
+    """A scene model and the table that it learnt from: 420 panels to learn from, 119 for the test."""
     folder = tmp_path_factory.mktemp("scenes")
-    table = write_scenes(folder / "data", n=400)
+    table = write_scenes(folder / "data", n=600)
     settings = {**SMALL, "training.epochs": 20}
     return table, kunstkammer.train(table, "comic-emotion", out=folder / "run", settings=settings)
 
 
 def test_both_together_are_better_than_picture_or_text_alone(trained):
     _, measured = trained
-    assert measured.n == measured.branches.n == 80
+    assert measured.n == measured.branches.n == 119
     both, picture, text = measured.branches.rows
     assert [row.name for row in measured.branches.rows] == ["both", "picture", "text"]
     assert both.metrics["roc_auc"].value == measured.metrics["roc_auc"].value
@@ -76,7 +76,7 @@ def test_the_run_is_an_ordinary_checkpoint_with_its_text_part(trained):
 def test_a_table_is_predicted_with_its_text_and_bare_pictures_without(trained, capsys):
     table, measured = trained
     told = kunstkammer.predict(measured.report.parent, table).predictions
-    assert len(told) == 400
+    assert len(told) == 600
     assert "alone" not in capsys.readouterr().err
     bare = kunstkammer.predict(measured.report.parent, table.parent / "panels").predictions
     assert "answers from the pictures alone" in capsys.readouterr().err
@@ -115,6 +115,19 @@ def test_evaluate_and_explain_take_the_text(trained, tmp_path):
     one, other = (np.load(result.maps[0]["array"]) for result in (with_text, bare))
     assert one.shape == other.shape
     assert not np.allclose(one, other)
+
+
+def test_a_finished_scene_model_can_be_learnt_on_from_by_pictures_alone(trained, tmp_path):
+    table, measured = trained
+    settings = {**SMALL, "training.epochs": 1, "text": None, "model": {"name": str(measured.report.parent)}}
+    settings.pop("text.options")
+    again = kunstkammer.train(table, "comic-emotion", out=tmp_path / "run", settings=settings)
+    assert again.branches is None
+    assert again.metrics["roc_auc"].value > 0.7, "it begins where the picture branch ended"
+    with pytest.raises(ModelError, match="scene model already"):
+        kunstkammer.train(
+            table, "comic-emotion", out=tmp_path / "x", settings={"model.name": str(measured.report.parent)}
+        )
 
 
 def weights(folder):

@@ -53,7 +53,10 @@ def require_texts(collection: Collection, wished: str | None = None) -> list[str
             )
     columns = text_columns(others, wished)
     if not columns:
-        raise DataError(f"'{collection.name}' has no column of text; name it 'text' or set data.text_column. {known}")
+        raise DataError(
+            f"'{collection.name}' has no column of text; name it 'text', set data.text_column, or give a text file. "
+            f"{known}"
+        )
     if not any(texts_of(collection, columns)):
         raise DataError(f"There is no text in '{collection.name}': every cell under {', '.join(columns)} is empty.")
     return columns

@@ -198,7 +198,10 @@ def _set_own_dropout(model: PreTrainedModel, dropout: float | None) -> float | N
 
 
 def output_layer(model: nn.Module) -> nn.Linear:
-    """Return the last linear layer of a classifier, the one that gives the logits."""
+    """Return the last linear layer of a classifier, the one that gives the logits; of a scene model, its picture's."""
+    own = getattr(model, "picture_head", None)
+    if isinstance(own, nn.Linear):
+        return own
     layers = [module for module in model.modules() if isinstance(module, nn.Linear)]
     if not layers:
         raise ModelError(f"{type(model).__name__} has no linear output layer; dropout in its head is not possible.")

@@ -79,7 +79,10 @@ def open_text(folder: Path) -> TextPart | None:
     except (ValueError, KeyError, TypeError) as error:
         raise ModelError(f"{file} is damaged ({error}); copy the checkpoint again.") from error
     if name == "hub":
-        options["model"] = str(folder / ENCODER_FOLDER)
+        encoder = folder / ENCODER_FOLDER
+        if not encoder.is_dir():
+            raise ModelError(f"{folder} has no {ENCODER_FOLDER}, which its text.json names; copy the checkpoint again.")
+        options["model"] = str(encoder.absolute())
     part = TextPart(name, options, columns)
     part.features.load(folder, kept)
     part.fingerprint = str(kept.get("texts_sha256", ""))

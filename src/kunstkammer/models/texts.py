@@ -211,11 +211,15 @@ class HubText:
     def __init__(self, model: str | None = None, max_length: int = 128, batch_size: int = 32) -> None:
         from transformers import AutoConfig
 
+        from kunstkammer.models.checkpoint import is_folder, refuse_pickles
+
         if not model:
             raise RecipeError("text.options.model is missing: name the folder or the hub id of a text encoder.")
         self.max_length, self.batch_size = int(max_length), int(batch_size)
         self.name = str(model)
         self._parts: tuple[Any, Any] | None = None
+        if is_folder(self.name):  # a path that is not there must not be taken for a hub id
+            refuse_pickles(Path(self.name))
         with _opening(self.name):
             config = AutoConfig.from_pretrained(self.name)
         self.width = int(getattr(config, "hidden_size", 0) or getattr(config, "d_model", 0))
@@ -227,10 +231,6 @@ class HubText:
         if self._parts is None:
             from transformers import AutoModel, AutoTokenizer
 
-            from kunstkammer.models.checkpoint import refuse_pickles
-
-            if Path(self.name).is_dir():
-                refuse_pickles(Path(self.name))
             with _opening(self.name), quiet_transformers():
                 tokenizer = AutoTokenizer.from_pretrained(self.name)
                 encoder = AutoModel.from_pretrained(self.name, use_safetensors=True)

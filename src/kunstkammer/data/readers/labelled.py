@@ -86,6 +86,11 @@ def find_label_columns(table: Table, wish: Wish) -> list[str]:
     several = asked_columns(wish.column, table.columns)
     if several:
         require_columns(several, table.columns, str(table.path))
+        if wish.separator:
+            raise DataError(
+                f"{table.path}: a label separator parts the labels in the cells of one column; with a column for each "
+                "label leave it out."
+            )
         return several
     one = find_label_column(table.columns, wish, str(table.path))
     if one is not None:
