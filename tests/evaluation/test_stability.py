@@ -139,3 +139,54 @@ def test_bad_input():
         measure_stability(constant, plates()[:0], label_names=LABELS)
     with pytest.raises(UnknownNameError, match="Did you mean 'shift'"):
         measure_stability(constant, plates(), label_names=LABELS, changes=["shfit"])
+
+
+class TestReport:
+    def page(self, found, **more):
+        from kunstkammer.evaluation.evaluate import evaluate_predictions
+        from kunstkammer.evaluation.report import ReportContent
+        from kunstkammer.evaluation.report.write import render
+
+        from .conftest import make
+        from .test_report import Page
+
+        targets = np.arange(40) % 2
+        evaluation = evaluate_predictions(make(targets, np.eye(2)[targets], LABELS), resamples=20)
+        return Page(render(ReportContent("Dark or light", evaluation, stability=found, **more)))
+
+    def test_the_section_shows_every_change_and_the_worst_pictures(self):
+        found = measure_stability(mean_tone, plates(30), label_names=LABELS, targets=np.ones(30, dtype=int))
+        page = self.page(found)
+        assert "stability" in page.sections
+        assert len(page.all("img")) == 2 * len(found.worst)
+        for word in ("Turned", "Strokes erased", "Dickere Linien", "It reacts most to this"):
+            assert word in page.text
+        assert f"GT: light; PRED: {found.worst[0].before[0]} → {found.worst[0].after[0]}" in page.text
+
+    def test_a_constant_model_is_not_praised_for_being_steady(self):
+        text = self.page(measure_stability(constant, plates(), label_names=LABELS)).text
+        assert "nothing can be said about its steadiness" in text
+        assert "It is steady" not in text
+
+    def test_without_it_there_is_no_section(self):
+        assert "stability" not in self.page(None).sections
+        blank = torch.full((5, 1, 32, 32), 255, dtype=torch.uint8)
+        nothing = measure_stability(mean_tone, blank, label_names=LABELS, changes=["erased-strokes"])
+        assert "stability" not in self.page(nothing).sections
+
+    def test_every_change_has_a_name_and_a_unit_in_both_languages(self):
+        from kunstkammer.evaluation.notes import translations
+        from kunstkammer.registry import entries
+
+        for entry in entries("changes"):
+            assert f"change.{entry.name}" in translations()
+            assert f"level.{entry.thing.unit}" in translations()
+
+    def test_a_hostile_file_name_is_only_text(self):
+        from .test_report import HOSTILE
+
+        files = [f"{i}{HOSTILE}" for i in range(12)]
+        found = measure_stability(mean_tone, plates(), label_names=(HOSTILE, "b"), files=files)
+        page = self.page(found)
+        assert len(page.all("script")) == 1
+        assert HOSTILE in page.text

@@ -156,21 +156,37 @@ def train(
 @answers
 def evaluate(
     run: Run,
-    data: Data,
+    data: Annotated[list[str], typer.Argument(help="One set of pictures, or several: the first beside each other.")],
     out: Annotated[Optional[Path], typer.Option(help="Where the report goes. [default: RUN/evaluation-NAME]")] = None,  # noqa: UP045
     split: Annotated[
         str, typer.Option(help="auto: the test part if there is one; or train, validation, test, all.")
     ] = "auto",
+    stability: Annotated[int, typer.Option(min=0, help="Pictures on which slight changes are tried; 0: none.")] = 100,
+    paired: Annotated[
+        Optional[bool],  # noqa: UP045
+        typer.Option("--paired/--unpaired", help="Pictures of one name belong together. [default: seen by itself]"),
+    ] = None,
     label_column: LabelColumn = None,
     label_separator: LabelSeparator = None,
     text_file: TextFile = None,
     json: Json = False,
 ) -> None:
-    """Measure a model on a collection: every metric with its interval beside ZeroR, and the report."""
+    """Measure a model on a collection: every metric with its interval beside ZeroR, and the report.
+
+    Several collections: the domain gap between the first and each other, side by side.
+    """
     from kunstkammer.verbs.evaluate import evaluate as verb
 
     found = verb(
-        run, data, out=out, split=split, label_column=label_column, label_separator=label_separator, text_file=text_file
+        run,
+        *data,
+        out=out,
+        split=split,
+        stability=stability,
+        paired=paired,
+        label_column=label_column,
+        label_separator=label_separator,
+        text_file=text_file,
     )
     show(found, json)
 

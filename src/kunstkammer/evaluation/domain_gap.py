@@ -192,7 +192,7 @@ def compare(
     a: the reference, b: the other. prior: as for `evaluate_predictions`, for both. groups_a, groups_b: what belongs
     together, a picture each; a group that both sets have is drawn with its pictures in both. paired: whether pictures
     of the same name (without the suffix) belong together; where not given, they do when 90 % of the names of the
-    smaller set stand in the other with the same labels. Not used where there are groups.
+    larger set stand in the other with the same labels. Not used where there are groups.
 
     Raises `DataError` where the labels differ or a set has no truth.
     """

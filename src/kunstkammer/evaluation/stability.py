@@ -105,13 +105,15 @@ class Stability:
     """How a model's answers react to slight changes.
 
     Attributes:
-        n: the pictures tried. multi_label: whether they can have several labels.
+        n: the pictures tried. side: the shorter side of their plates in pixels. multi_label: whether they can have
+            several labels.
         reactions: one for each change and level, changes by name, levels from the slightest on.
         worst: the pictures whose answer moved farthest, at most one entry a picture; flipped ones first.
         still: whether the unchanged pictures all get the same labels: the model is then stable for want of a choice.
     """
 
     n: int
+    side: int
     multi_label: bool
     reactions: list[Reaction]
     worst: list[Shaken]
@@ -126,6 +128,7 @@ class Stability:
         """Return everything but the pixels."""
         return {
             "n": self.n,
+            "side": self.side,
             "still": self.still,
             "changes": [reaction.to_json() for reaction in self.reactions],
             "worst": [shaken.to_json() for shaken in self.worst],
@@ -175,6 +178,7 @@ def measure_stability(
     said = trial.said(trial.before)
     return Stability(
         len(plates),
+        min(plates.shape[2:]),
         multi_label,
         reactions,
         [_show(trial, found, names, truth) for found in _farthest(shaken, worst)],

@@ -22,7 +22,7 @@ from kunstkammer.evaluation.metrics import decide, label_counts, one_hot
 from kunstkammer.evaluation.predictions import Predictions
 
 PAIRED_FROM = 0.9
-"""Sets are paired by themselves when so many of the names of the smaller one stand in the other too."""
+"""Sets are paired by themselves when so many of the names of the larger one stand in the other too."""
 
 Draw = Callable[["Side", np.ndarray], np.ndarray]
 """A figure of one side on resamples: weights (R, N) to (R,) or (R, K)."""
@@ -90,7 +90,7 @@ def ties(a: Side, b: Side, paired: bool | None) -> tuple[list[Hashable], list[Ha
     """Return what ties pictures of both sets together, a key a picture; None where nothing does.
 
     Groups that both sets have, else equal names without the suffix. `paired` None: by names if 90 % of those of the
-    smaller set stand in the other with the same labels.
+    larger set stand in the other with the same labels.
     """
     if a.groups is not None and b.groups is not None:
         return (a.groups, b.groups) if set(a.groups) & set(b.groups) - {None, ""} else None
@@ -104,7 +104,7 @@ def ties(a: Side, b: Side, paired: bool | None) -> tuple[list[Hashable], list[Ha
     if paired is None:
         truth_a, truth_b = a.truth, b.truth
         alike = all(np.array_equal(truth_a[i], truth_b[place[s]]) for i, s in enumerate(first) if s in place)
-        paired = alike and len(shared) >= PAIRED_FROM * min(len(first), len(second))
+        paired = alike and len(shared) >= PAIRED_FROM * max(len(first), len(second))
     return (list(first), list(second)) if paired and shared else None
 
 
@@ -137,7 +137,11 @@ class TwoSets:
             # the resamples go first, so that chunks of them can be joined
             return np.stack([f(self.a, weights[:, :split]), f(self.b, weights[:, split:])], axis=1)
 
-        joined = bootstrap({k: functools.partial(both, f) for k, f in functions.items()}, self._joint, count, self.seed)
+        with np.errstate(
+            invalid="ignore"
+        ):  # few pairs among many others: a resample may hold none of a set, and is nan
+            functions_of_both = {k: functools.partial(both, f) for k, f in functions.items()}
+            joined = bootstrap(functions_of_both, self._joint, count, self.seed)
         return {k: np.moveaxis(values, 1, 0) for k, values in joined.items()}
 
     def difference(

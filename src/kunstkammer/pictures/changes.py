@@ -36,24 +36,26 @@ class Change:
         name: its name in the registry.
         apply: `apply(plate, level, rng)`, uint8 (C, H, W) to uint8 (C, H, W).
         levels: its strengths, from the slightest on.
+        unit: what a level is counted in: "degrees", "share", "pixels" (at a side of 128) or "quality" (of a JPEG).
     """
 
     name: str
     apply: Function
     levels: tuple[float, ...]
+    unit: str = "share"
 
 
-def change(name: str, summary: str, levels: tuple[float, ...]) -> Callable[[Function], Function]:
+def change(name: str, summary: str, levels: tuple[float, ...], unit: str = "share") -> Callable[[Function], Function]:
     """Register a kind of change."""
 
     def claim(function: Function) -> Function:
-        register("changes", name, summary)(Change(name, function, levels))
+        register("changes", name, summary)(Change(name, function, levels, unit))
         return function
 
     return claim
 
 
-@change("turn", "turned about the centre by so many degrees, either way", (2, 5, 10))
+@change("turn", "turned about the centre by so many degrees, either way", (2, 5, 10), "degrees")
 def turn(plate: np.ndarray, level: float, rng: np.random.Generator) -> np.ndarray:
     """Turn by `level` degrees, clockwise or not; what comes in from outside repeats the border."""
     angle = math.radians(level) * rng.choice((-1, 1))
@@ -88,26 +90,26 @@ def contrast(plate: np.ndarray, level: float, rng: np.random.Generator) -> np.nd
     return _bytes(mean + (plate - mean) * (1 + level * rng.choice((-1, 1))))
 
 
-@change("blur", "blurred by a Gaussian of so many pixels (at a side of 128)", (0.5, 1, 1.5))
+@change("blur", "blurred by a Gaussian of so many pixels (at a side of 128)", (0.5, 1, 1.5), "pixels")
 def blur(plate: np.ndarray, level: float, rng: np.random.Generator) -> np.ndarray:
     """Blur by a Gaussian whose standard deviation is `level` pixels at a side of 128, 0.4 at least: less is none."""
     sigma = max(0.4, _pixels(level, plate))
     return _each(plate, lambda c: ndimage.gaussian_filter(c, sigma, mode="nearest"))
 
 
-@change("thicker-lines", "dark lines thicker by so many pixels on each side (at a side of 128)", (0.5, 1))
+@change("thicker-lines", "dark lines thicker by so many pixels on each side (at a side of 128)", (0.5, 1), "pixels")
 def thicker_lines(plate: np.ndarray, level: float, rng: np.random.Generator) -> np.ndarray:
     """Let what is dark grow: grey erosion by a disc. Half a pixel is half of the way to a whole one."""
     return _grown(plate, _pixels(level, plate), ndimage.grey_erosion)
 
 
-@change("thinner-lines", "dark lines thinner by so many pixels on each side (at a side of 128)", (0.5, 1))
+@change("thinner-lines", "dark lines thinner by so many pixels on each side (at a side of 128)", (0.5, 1), "pixels")
 def thinner_lines(plate: np.ndarray, level: float, rng: np.random.Generator) -> np.ndarray:
     """Let what is light grow: grey dilation by a disc. Half a pixel is half of the way to a whole one."""
     return _grown(plate, _pixels(level, plate), ndimage.grey_dilation)
 
 
-@change("jpeg", "saved as a JPEG of that quality and opened again", (60, 40, 20))
+@change("jpeg", "saved as a JPEG of that quality and opened again", (60, 40, 20), "quality")
 def jpeg(plate: np.ndarray, level: float, rng: np.random.Generator) -> np.ndarray:
     """Encode as JPEG of quality `level` (of 100) with Pillow, and decode."""
     image = Image.fromarray(plate[0] if len(plate) == 1 else np.ascontiguousarray(plate.transpose(1, 2, 0)))

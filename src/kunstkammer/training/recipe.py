@@ -157,6 +157,7 @@ class EvaluationSettings(Settings):
     resamples: int = Field(1000, ge=100, le=100_000, description="bootstrap resamples of the intervals")
     pictures: int = Field(12, ge=0, le=100, description="pictures of each kind (best, worst, doubtful) in the report")
     explainer: str | None = Field("grad-cam", description="a name of `kunstkammer list explainers`, or null for none")
+    stability: int = Field(60, ge=0, description="test pictures on which slight changes are tried, 0 for none")
 
 
 class Recipe(Settings):

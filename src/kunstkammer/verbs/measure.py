@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from kunstkammer.files import write_json, write_text
+from kunstkammer.verbs.trial import stability_line, try_changes
 
 if TYPE_CHECKING:
     from kunstkammer.data.collection import Collection
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from kunstkammer.evaluation.notes import Note
     from kunstkammer.evaluation.predictions import Predictions
     from kunstkammer.evaluation.report.content import Card, DataFacts, Making
+    from kunstkammer.evaluation.stability import Stability
     from kunstkammer.models.checkpoint import Checkpoint
     from kunstkammer.training.parts import Parts
     from kunstkammer.training.recipe import Recipe
@@ -48,6 +50,7 @@ class Measured:
         part: which part was measured.
         unreadable: the pictures that could not be read.
         branches: of a scene model, what picture and text are worth alone and together.
+        stability: how the answers react to slight changes of the pictures, None where that was not tried.
     """
 
     run: str
@@ -57,6 +60,7 @@ class Measured:
     part: str
     unreadable: list[PictureError] = field(default_factory=list)
     branches: Branches | None = None
+    stability: Stability | None = None
 
     @property
     def n(self) -> int:
@@ -81,6 +85,7 @@ class Measured:
             "part": self.part,
             **self.evaluation.to_json(),
             **({} if self.branches is None else {"branches": self.branches.to_json()}),
+            **({} if self.stability is None else {"stability": self.stability.to_json()}),
             "unreadable": [{"file": error.file, "cause": error.cause} for error in self.unreadable],
         }
 
@@ -98,6 +103,8 @@ class Measured:
                 lines.append(f"  ROC-AUC from {row.name:<11}{own.value:.3f}  ({own.low:.3f} to {own.high:.3f})")
         if self.evaluation.collapse.collapsed:
             lines.append(f"COLLAPSED: {self.evaluation.collapse.sentence}")
+        if self.stability is not None:
+            lines.append(stability_line(self.stability))
         beside_notes = self.branches.notes if self.branches is not None else []
         lines += [f"Note: {note.text}" for note in [*self.evaluation.notes, *beside_notes]]
         lines.append(f"Report: {self.report}")
@@ -122,6 +129,7 @@ class Setting:
     making: Making | None = None
     warnings: Sequence[Note] = ()
     usage: Sequence[str] = ()
+    stability: int = 0
 
 
 def measure(
@@ -153,6 +161,15 @@ def measure(
         predictions, prior=setting.prior, groups=groups, resamples=setting.resamples, seed=setting.seed
     )
     branches = compared_branches(checkpoint, collection, predictions, groups, setting)
+    stability = try_changes(
+        checkpoint,
+        collection,
+        predictions,
+        groups,
+        count=setting.stability,
+        resamples=setting.resamples,
+        seed=setting.seed,
+    )
     cases = find_cases(predictions, count=setting.pictures)
     shown = {case.file: case for case in [*cases.best, *cases.worst, *cases.doubtful]}
     cards = _cards(checkpoint, collection, list(shown.values()), place, setting.explainer)
@@ -174,12 +191,14 @@ def measure(
         making=setting.making,
         usage=setting.usage,
         branches=branches,
+        stability=stability,
     )
     report = write_report(out / REPORT_FILE, content)
-    beside = {} if branches is None else {"branches": branches.to_json()}
+    extra = {"branches": branches, "stability": stability}
+    beside = {name: found.to_json() for name, found in extra.items() if found is not None}
     write_json(out / METRICS_FILE, {**evaluation.to_json(), **beside})
     predictions.save(out / PREDICTIONS_FILE)
-    return Measured(checkpoint.path, report, evaluation, predictions, setting.part, unreadable, branches)
+    return Measured(checkpoint.path, report, evaluation, predictions, setting.part, unreadable, branches, stability)
 
 
 def compared_branches(
@@ -256,6 +275,7 @@ def measure_run(
         pictures=recipe.evaluation.pictures,
         explainer=recipe.evaluation.explainer,
         seed=recipe.seed,
+        stability=recipe.evaluation.stability,
         history=history,
         best_epoch=training["best_epoch"] or None,
         warnings=warnings,

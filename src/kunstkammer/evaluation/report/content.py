@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from kunstkammer.evaluation.cases import Case
 from kunstkammer.evaluation.evaluate import Evaluation
 from kunstkammer.evaluation.notes import Note
+from kunstkammer.evaluation.stability import Stability
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -86,6 +87,7 @@ class ReportContent:
         best, worst, doubtful: pictures, the strongest first; examples: label -> pictures.
         explainer: the method of the heat maps, such as "Grad-CAM".
         data, making: see there.
+        stability: how the answers react to slight changes of the pictures.
         branches: of a scene model, what picture and text are worth alone and together.
         usage: commands that use the model, a line each.
     """
@@ -106,5 +108,6 @@ class ReportContent:
     explainer: str | None = None
     data: DataFacts | None = None
     making: Making | None = None
+    stability: Stability | None = None
     usage: Sequence[str] = ()
     branches: Branches | None = None

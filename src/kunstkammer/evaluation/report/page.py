@@ -35,6 +35,7 @@ def render(template: str, title: words.Both, **values: Any) -> str:
         decimal=words.decimal,
         percent=words.percent,
         points=words.points,
+        signed=words.signed_points,
         whole=words.whole,
         duration=words.duration,
         note=words.note,

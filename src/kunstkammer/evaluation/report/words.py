@@ -94,6 +94,11 @@ def points(value: float, digits: int = 1) -> Both:
     return _number(lambda x: f"{100 * x:.{digits}f}", value)
 
 
+def signed_points(value: float, digits: int = 1) -> Both:
+    """Return a difference of shares in percentage points with its sign: +3.1 and +3,1."""
+    return _number(lambda x: f"{100 * x:+.{digits}f}", value)
+
+
 def duration(seconds: float) -> Both:
     """Return a time in the unit that suits it: 12 s, 3.5 min, 2.1 h."""
     for size, unit in ((3600.0, "h"), (60.0, "min")):

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from kunstkammer.evaluation.evaluate import Evaluation
-from kunstkammer.evaluation.report import charts, embed, page, words
+from kunstkammer.evaluation.report import charts, embed, page, shaken, words
 from kunstkammer.evaluation.report.content import Card, ReportContent
 from kunstkammer.evaluation.report.verdict import collapse_sentence, verdict
 from kunstkammer.files import write_text
@@ -50,6 +50,7 @@ def render(content: ReportContent) -> str:
         evaluation=content.evaluation,
         **_figures(content),
         galleries=_galleries(content),
+        shaken=shaken.section(content.stability),
     )
 
 
