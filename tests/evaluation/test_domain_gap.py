@@ -76,6 +76,8 @@ def test_metrics_stand_side_by_side_as_each_set_has_them():
     assert found.b.calibration is not None
     assert found.pairs == 0
     assert [row.label for row in found.classes] == list(EMOTIONS)
+    known = compare(a, b, judged=(found.a, found.b), prior=EVEN, name_a="photographs", name_b="drawings")
+    assert known.to_json() == found.to_json()
     said = json.loads(json.dumps(found.to_json()))
     assert said["a"] == "photographs"
     assert said["metrics"]["accuracy"]["gap"]["high"] < 0

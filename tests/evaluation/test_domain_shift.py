@@ -58,6 +58,9 @@ def test_pairs_stay_in_one_fold():
     a, classes = features(120, 0)
     same = domain_auc(a, a, classes, classes, groups_a=np.arange(120), groups_b=np.arange(120))
     assert same.value == pytest.approx(0.5, abs=1e-6)
+    again = a + np.random.default_rng(0).normal(size=a.shape).astype(np.float32) * 1e-4
+    copied = domain_auc(a, again[::-1].copy(), classes, classes[::-1].copy())
+    assert copied.value == pytest.approx(0.5, abs=0.05), "copies are seen without being named"
 
 
 def test_without_classes_and_with_many_labels():

@@ -117,7 +117,8 @@ def test_a_collapse_on_the_second_set_is_named_in_red():
     gap = compare(a, b, prior=EVEN, name_a="photographs", name_b="drawings", resamples=50)
     found = gap_verdict(gap, None)
     assert found.level == "bad"
-    assert found.sentences[0].en.startswith("On drawings the model has collapsed")
+    assert found.lead.en.startswith("On drawings the model has collapsed")
+    assert "lower than on photographs" in found.sentences[0].en
     assert '<p class="lead bad">' in render(content(Contrast(gap)))
 
 

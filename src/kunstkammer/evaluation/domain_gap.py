@@ -184,6 +184,7 @@ def compare(
     groups_a: Sequence[Hashable] | np.ndarray | None = None,
     groups_b: Sequence[Hashable] | np.ndarray | None = None,
     paired: bool | None = None,
+    judged: tuple[Evaluation, Evaluation] | None = None,
     resamples: int = 1000,
     seed: int = 0,
 ) -> Gap:
@@ -192,7 +193,8 @@ def compare(
     a: the reference, b: the other. prior: as for `evaluate_predictions`, for both. groups_a, groups_b: what belongs
     together, a picture each; a group that both sets have is drawn with its pictures in both. paired: whether pictures
     of the same name (without the suffix) belong together; where not given, they do when 90 % of the names of the
-    larger set stand in the other with the same labels. Not used where there are groups.
+    larger set stand in the other with the same labels. Not used where there are groups. judged: the evaluations of
+    both, where they are known already.
 
     Raises `DataError` where the labels differ or a set has no truth.
     """
@@ -202,8 +204,10 @@ def compare(
         if not found.known().any():
             raise DataError(f"No picture of {name} has a label that the model knows, so there is no gap to measure.")
     settings: dict[str, Any] = {"prior": prior, "resamples": resamples, "seed": seed}
-    judged_a = evaluate_predictions(a, groups=groups_a, **settings)
-    judged_b = evaluate_predictions(b, groups=groups_b, **settings)
+    judged_a, judged_b = judged or (
+        evaluate_predictions(a, groups=groups_a, **settings),
+        evaluate_predictions(b, groups=groups_b, **settings),
+    )
     side_a, side_b = Side.of(a, groups_a), Side.of(b, groups_b)
     both = TwoSets(side_a, side_b, ties(side_a, side_b, paired), resamples=resamples, seed=seed)
     draws = both.draws({"recall": Side.recalls, "f1": Side.f1s})

@@ -86,7 +86,8 @@ def domain_auc(
     features_a (N, D), features_b (M, D): as `models.features.collect_features` returns them. classes_a, classes_b:
     targets as in `Predictions`, int (N,) or 0/1 (N, K), -1 where not known. groups_a, groups_b: keys of pictures that
     belong together, also across the sets (a face as photograph and as drawing); they stay in one fold, or the
-    classifier would know one by the other.
+    classifier would know one by the other. Without them, pictures of both sets with equal features (the same picture
+    in both) are kept together.
 
     Standardised, reduced to at most 256 principal components, logistic regression with both sets weighted evenly, five
     folds; pictures are compared within a fold only. Of more than 1,000 pictures a set, 1,000 are drawn.
@@ -104,11 +105,15 @@ def domain_auc(
     features = np.concatenate([features_a[rows_a], features_b[rows_b]]).astype(np.float64)
     domain = np.repeat([False, True], [len(rows_a), len(rows_b)])
     members = _members(groups_a, groups_b, rows_a, rows_b)
+    if members is None:
+        members = _twins(features, domain)
     known = classes_a is not None and classes_b is not None
     classes = np.concatenate([np.asarray(classes_a)[rows_a], np.asarray(classes_b)[rows_b]]) if known else None
     folds = _folds(domain, classes, members, seed)
     even = 1 / np.bincount(domain)[domain.astype(int)]
-    overall = _interval([_strata(domain, folds)], domain, _scores(features, domain, folds, even, seed), resamples, seed)
+    drawn = np.arange(len(domain)) if members is None else members
+    scores = _scores(features, domain, folds, even, seed)
+    overall = _interval([_strata(domain, folds)], domain, scores, drawn, resamples, seed)
     found = DomainAUC(overall.value, overall.low, overall.high, n_a=len(rows_a), n_b=len(rows_b))
     inside = {} if classes is None else _classes(classes, domain)
     strata = {k: part for k, own in inside.items() if (part := _strata(domain, folds, own))}
@@ -117,7 +122,7 @@ def domain_auc(
     scores = _scores(features, domain, folds, _even_weights(domain, classes, even), seed)
     whole = np.ones((1, len(domain)))
     by_class = {k: float(_auc(part, domain, scores, whole)[0]) for k, part in strata.items()}
-    within = _interval(list(strata.values()), domain, scores, resamples, seed)
+    within = _interval(list(strata.values()), domain, scores, drawn, resamples, seed)
     return replace(found, within_class=within, by_class=by_class)
 
 
@@ -143,6 +148,26 @@ def _members(groups_a: Any, groups_b: Any, rows_a: np.ndarray, rows_b: np.ndarra
         *([None] * len(rows_b) if groups_b is None else [groups_b[int(i)] for i in rows_b]),
     ]
     return group_numbers(keys, len(keys))
+
+
+def _twins(features: np.ndarray, domain: np.ndarray) -> np.ndarray | None:
+    """Return the groups that pictures of both sets with (almost) equal features form; None where there are none.
+
+    Equal is what lies a hundred times nearer than the pictures of the first set lie to their nearest neighbours.
+    """
+    from sklearn.neighbors import NearestNeighbors
+
+    first, second = np.flatnonzero(~domain), np.flatnonzero(domain)
+    scaled = (features - features.mean(axis=0)) / np.maximum(features.std(axis=0), 1e-12)
+    neighbours = NearestNeighbors(n_neighbors=2).fit(scaled[first])
+    usual = float(np.median(neighbours.kneighbors(scaled[first])[0][:, 1]))
+    near, place = neighbours.kneighbors(scaled[second], n_neighbors=1)
+    twin = near[:, 0] <= usual / 100
+    if not twin.any() or not usual:
+        return None
+    members = np.arange(len(domain))
+    members[second[twin]] = first[place[twin, 0]]
+    return np.unique(members, return_inverse=True)[1]
 
 
 def _folds(domain: np.ndarray, classes: np.ndarray | None, members: np.ndarray | None, seed: int) -> np.ndarray:
@@ -230,16 +255,21 @@ def _auc(strata: list[np.ndarray], domain: np.ndarray, scores: np.ndarray, weigh
 
 
 def _interval(
-    groups: list[list[np.ndarray]], domain: np.ndarray, scores: np.ndarray, resamples: int, seed: int
+    groups: list[list[np.ndarray]],
+    domain: np.ndarray,
+    scores: np.ndarray,
+    members: np.ndarray,
+    resamples: int,
+    seed: int,
 ) -> Interval:
-    """Return the mean over groups of strata of their ROC-AUC, with its interval over the pictures."""
+    """Return the mean over groups of strata of their ROC-AUC, with its interval over the pictures, or their groups."""
 
     def mean(weights: np.ndarray) -> np.ndarray:
         values = np.stack([_auc(strata, domain, scores, weights) for strata in groups], axis=1)
         return np.nanmean(values, axis=1)
 
     value = float(mean(np.ones((1, len(domain))))[0])
-    draws = bootstrap({"auc": mean}, np.arange(len(domain)), resamples, seed)["auc"]
+    draws = bootstrap({"auc": mean}, members, resamples, seed)["auc"]
     found = bootstrap_interval(value, draws, 0.0, 1.0)
     return widen_if_perfect(found, 1.0, float(min(domain.sum(), (~domain).sum())))
 

@@ -243,6 +243,7 @@ def _contrast(
         name_b=asked[1].name,
         prior=setting.prior,
         paired=paired,
+        judged=(sets[0].evaluation, sets[1].evaluation),
         resamples=setting.resamples,
         seed=setting.seed,
     )

@@ -19,7 +19,8 @@ from kunstkammer.files import write_text
 FIRST_CLASSES = 30
 CHARTED = 5
 MOST_PLANES = 12
-_QUIET = {"few_pictures", "prior_from_part", "undefined", "fewer_resamples"}
+_OF_BOTH = ("few_pictures", "few_groups")
+"""Notes of an evaluation that hold for the comparison too."""
 
 
 @dataclass
@@ -125,7 +126,7 @@ def _show(number: int, contrast: Contrast) -> _Shown:
         else [row for row in gap.classes if row.n_a or row.n_b],
         [(key, charts.calibration_chart(found)) for key, found in pairs if found is not None],
         _panels(contrast),
-        list(contrast.notes),
+        [*dict.fromkeys(note for note in (*gap.a.notes, *gap.b.notes) if note.key in _OF_BOTH), *contrast.notes],
     )
 
 

@@ -68,12 +68,12 @@ def gap_verdict(gap: Gap, auc: DomainAUC | None) -> GapVerdict:
     worse = gap.headline.gap.high < 0
     lost = gap.b.collapse.collapsed or gap.b.gains[gap.b.headline].low <= 0
     level = "bad" if lost else "warning" if worse else "good"
-    sentences = []
-    for name, judged in ((gap.name_a, gap.a), (gap.name_b, gap.b)):
-        if judged.collapse.collapsed:
-            sentences.append(word("gap.collapsed", name=name))
-    if lost and not gap.b.collapse.collapsed:
-        sentences.append(word("gap.no_better", b=gap.name_b))
+    sentences = [lead(gap)]
+    if lost:  # then the difference is not what counts most
+        key = "gap.collapsed" if gap.b.collapse.collapsed else "gap.no_better"
+        sentences.insert(0, word(key, name=gap.name_b, b=gap.name_b))
+    if gap.a.collapse.collapsed:
+        sentences.append(word("gap.collapsed", name=gap.name_a))
     if gap.labels.shifted:
         sentences.append(_shares(gap))
     if auc is not None:
@@ -85,7 +85,7 @@ def gap_verdict(gap: Gap, auc: DomainAUC | None) -> GapVerdict:
             sentences.append(word(key, a=gap.name_a, b=gap.name_b, names=_some(names)))
     if gap.pairs:
         sentences.append(word("gap.pairs", n=gap.pairs))
-    return GapVerdict(level, lead(gap), sentences)
+    return GapVerdict(level, sentences[0], sentences[1:])
 
 
 def _some(names: tuple[str, ...], most: int = 8) -> str:
