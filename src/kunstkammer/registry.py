@@ -31,7 +31,13 @@ HOMES: dict[str, tuple[str, ...]] = {
     "losses": ("kunstkammer.training.losses",),
     "recipes": ("kunstkammer.training.recipe",),
     "metrics": ("kunstkammer.evaluation.metrics",),
-    "explainers": ("kunstkammer.explanation.gradient", "kunstkammer.explanation.grad_cam"),
+    "explainers": (
+        "kunstkammer.explanation.gradient",
+        "kunstkammer.explanation.smoothgrad",
+        "kunstkammer.explanation.integrated",
+        "kunstkammer.explanation.grad_cam",
+        "kunstkammer.explanation.occlusion",
+    ),
     "changes": ("kunstkammer.pictures.changes",),
 }
 

@@ -113,3 +113,46 @@ def test_the_gradient_is_that_of_autograd(layer_type: str) -> None:
     logits = output if isinstance(output, Tensor) else output.logits
     logits[:, 2].sum().backward()
     torch.testing.assert_close(explain(model, pixels, 2, "gradient"), leaf.grad)
+
+
+class TestPlusPlus:
+    def test_by_hand(self) -> None:
+        net, pixels = tiny(), torch.randn(4, 2, 6, 6, dtype=torch.float64)
+        with torch.no_grad():
+            maps = net[1](net[0](pixels))
+            g = (net[4].weight[1] / 36)[None, :, None, None].expand_as(maps)
+            alpha = g**2 / (2 * g**2 + maps.sum(dim=(2, 3), keepdim=True) * g**3)
+            weights = (alpha * g.relu()).sum(dim=(2, 3), keepdim=True)
+            expected = (weights * maps).sum(dim=1, keepdim=True)
+        torch.testing.assert_close(explain(net, pixels, 1, "grad-cam-plus-plus"), expected)
+        assert expected.abs().sum() > 0
+
+    @settings(max_examples=10, deadline=None)
+    @given(row=st.integers(2, 48), column=st.integers(2, 48))
+    def test_the_heat_lies_on_the_square(self, row: int, column: int) -> None:
+        pixels = squares([(row, column)])
+        heat = explain(square_detector(), pixels, 1, "grad-cam-plus-plus", layer="4")[0, 0]
+        peak = divmod(int(heat.argmax()), 64)
+        assert row - 2 <= peak[0] <= row + 13
+        assert column - 2 <= peak[1] <= column + 13
+
+    @pytest.mark.parametrize("name", ["resnet-basic", "mobilenet-v2", "vit", "deit", "swin", "swin-v2", "convnext"])
+    def test_finite_and_not_empty_on_every_family(self, name: str) -> None:
+        model, pixels = build(name)
+        for target in range(5):
+            heat = explain(model, pixels, target, "grad-cam-plus-plus", positive_only=False)
+            assert heat.shape == (2, 1, *pixels.shape[2:])
+            assert heat.isfinite().all()
+            assert heat.std() > 0
+
+    def test_a_negative_map_has_no_pole(self) -> None:
+        # alpha = 1 / (2 + sum(A) g) would be infinite at sum(A) = -2 / g, which a signed map can reach.
+        net = nn.Sequential(nn.Conv2d(1, 1, 1), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(1, 2)).double()
+        with torch.no_grad():
+            net[0].weight.fill_(1)
+            net[0].bias.zero_()
+            net[3].weight.fill_(16)
+        pixels = torch.full((1, 1, 4, 4), -2 / 16, dtype=torch.float64)
+        heat = explain(net, pixels, 1, "grad-cam-plus-plus", layer="0", positive_only=False)
+        assert heat.isfinite().all()
+        assert float(heat.abs().max()) < 10

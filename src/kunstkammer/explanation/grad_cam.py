@@ -1,4 +1,4 @@
-"""Grad-CAM: the last map of a network, each channel weighted by how the score answers to it."""
+"""Grad-CAM and Grad-CAM++: the last map of a network, each channel weighted by how the score answers to it."""
 
 from __future__ import annotations
 
@@ -30,7 +30,38 @@ def grad_cam(task: Task, *, layer: str | None = None, positive_only: bool = True
     place = task.once("grad-cam place", lambda: find_place(task.model, task.pixels, layer))
     activation, gradient = map_and_gradient(task, place)
     weights = gradient.mean(dim=(2, 3), keepdim=True)
-    relevance = (weights * activation).sum(dim=1, keepdim=True)
+    return _weighted(task, place, weights * activation, positive_only, upsample)
+
+
+@register(
+    "explainers",
+    "grad-cam-plus-plus",
+    "Grad-CAM++: the last map weighted by the gradients that raise the score (Chattopadhyay et al. 2018, section 3)",
+)
+def grad_cam_plus_plus(
+    task: Task, *, layer: str | None = None, positive_only: bool = True, upsample: bool = True
+) -> Tensor:
+    """Return the Grad-CAM++ map of each picture, (N, 1, H, W).
+
+    With the map A, the gradient g of the logit by it, and the score taken as exp(logit), whose higher derivatives are
+    powers of g: alpha = g^2 / (2 g^2 + sum(A) g^3) for each cell (equation 19), the channel's weight is the sum of
+    alpha max(0, g) over the cells, up to a factor exp(logit) a picture that is left out (it overflows, and a map has
+    no scale). sum(A) counts only what is positive in A: the equation supposes a rectified map, and for the signed
+    tokens of a transformer the denominator could be 0.
+
+    Options as in `grad_cam`.
+    """
+    place = task.once("grad-cam place", lambda: find_place(task.model, task.pixels, layer))
+    activation, gradient = map_and_gradient(task, place)
+    # Only cells with g > 0 count, and for them g^2 / (2 g^2 + s g^3) is 1 / (2 + s g), which cannot be 0 / 0.
+    raising = gradient.relu()
+    total = activation.relu().sum(dim=(2, 3), keepdim=True)
+    weights = (raising / (2 + total * raising)).sum(dim=(2, 3), keepdim=True)
+    return _weighted(task, place, weights * activation, positive_only, upsample)
+
+
+def _weighted(task: Task, place: Place, weighted: Tensor, positive_only: bool, upsample: bool) -> Tensor:
+    relevance = weighted.sum(dim=1, keepdim=True)
     if positive_only:
         relevance = relevance.relu()
     if upsample:

@@ -23,6 +23,7 @@ def explain(
     target: Target = None,
     method: str = "grad-cam",
     *,
+    versus: Target = None,
     batch_size: int = BATCH_SIZE,
     **options: Any,
 ) -> Tensor:
@@ -34,6 +35,8 @@ def explain(
         pixels: (N, C, H, W), the model's input: normalised floats.
         target: None for the class the model predicts, a class number, a label, or one of these for each picture.
         method: a name of the registry kind "explainers" (`kunstkammer list explainers`).
+        versus: explain what speaks for `target` rather than for this class (the difference of the two logits); said
+            like `target`. None: for `target` alone.
         batch_size: so many pictures go through the model at once; smaller takes less memory.
         **options: the method's own options, see its description.
 
@@ -62,6 +65,7 @@ def explain(
     _check_pixels(pixels)
     dtype, device = _home(model, pixels)
     chosen = resolve_target(model, target, len(pixels))
+    other = resolve_target(model, versus, len(pixels))
     memo: dict[str, Any] = {}
     maps = []
     with borrowed(model):
@@ -70,7 +74,9 @@ def explain(
             # A copy of our own: the caller's tensor may ask for gradients, or come from inference mode.
             batch = pixels[part].detach().to(device, dtype, copy=True)
             classes = None if chosen is None else chosen[part].to(device)
-            relevance = function(Task(model, batch, classes, memo), **options)
+            against = None if other is None else other[part].to(device)
+            task = Task(model, batch, classes, memo, versus=against, batch_size=batch_size)
+            relevance = function(task, **options)
             maps.append(relevance.detach().to(pixels.device, torch.promote_types(dtype, torch.float32)))
     return torch.cat(maps)
 
@@ -86,7 +92,7 @@ def check_options(method: str, function: Callable[..., Tensor], options: Mapping
     known = option_names(function)
     for name in options:
         if name not in known:
-            raise unknown_name(f"option of {method}", name, [*known, "batch_size"])
+            raise unknown_name(f"option of {method}", name, [*known, "batch_size", "versus"])
     missing = [name for name, needed in known.items() if needed and name not in options]
     if missing:
         raise ModelError(f"The method {method} needs the option '{missing[0]}'.")

@@ -66,13 +66,24 @@ class Task:
     Attributes:
         model: the model, borrowed: in evaluation mode, its parameters ask for no gradient.
         pixels: (N, C, H, W), the model's input in the model's own type and on its device; asks for no gradient.
+        versus: int64 (N,), the class that the class in question is held against, or None.
+        batch_size: so many rows may go through the model at once (at least N).
     """
 
     def __init__(
-        self, model: nn.Module, pixels: Tensor, target: Tensor | None, memo: dict[str, Any] | None = None
+        self,
+        model: nn.Module,
+        pixels: Tensor,
+        target: Tensor | None,
+        memo: dict[str, Any] | None = None,
+        *,
+        versus: Tensor | None = None,
+        batch_size: int = 1,
     ) -> None:
         self.model = model
         self.pixels = pixels
+        self.versus = versus
+        self.batch_size = max(batch_size, len(pixels))
         self._target = target
         self._memo = {} if memo is None else memo
 
@@ -84,20 +95,48 @@ class Task:
                 self._target = logits_of(self.model, self.pixels).argmax(dim=1)
         return self._target
 
+    def logits(self, pixels: Tensor) -> Tensor:
+        """Return the logits (M, K) of pixels (M, C, H, W), with their graph."""
+        return logits_of(self.model, pixels)
+
     def score(self, pixels: Tensor) -> Tensor:
         """Return the logit of the class in question for each picture, (M,), with its graph.
+
+        With `versus` it is the difference of the two logits: what speaks for the one class rather than the other.
 
         `pixels` is (M, C, H, W) where M is N, or R times N: the batch in R versions, one version after the other. The
         class is that of the pictures themselves, also where `pixels` are changed versions of them.
         """
-        logits = logits_of(self.model, pixels)
+        logits = self.logits(pixels)
         # Where nothing was changed, this pass also says which class is predicted: no second one is needed.
         if self._target is None and torch.equal(pixels, self.pixels):
             self._target = logits.detach().argmax(dim=1)
-        target = self.target
-        _check_range(target, logits.shape[1])
-        versions = pixels.shape[0] // self.pixels.shape[0]
-        return logits.gather(1, target.repeat(versions).unsqueeze(1)).squeeze(1)
+        return self.choose(logits)
+
+    def choose(self, values: Tensor) -> Tensor:
+        """Return the column of the class in question, (M,), of `values` (M, K); with `versus` less that column.
+
+        M as in `score`: the batch in one or more versions, one version after the other.
+        """
+        target, versus = self.target, self.versus
+        check_range(target, values.shape[1])
+        chosen = _column(values, target)
+        if versus is None:
+            return chosen
+        check_range(versus, values.shape[1])
+        check_apart(target, versus)
+        return chosen - _column(values, versus)
+
+    def groups(self, versions: int) -> Iterator[slice]:
+        """Yield how `versions` of the batch are shared out, so that no more than `batch_size` rows go in at once.
+
+        >>> task = Task(nn.Identity(), torch.zeros(2, 1, 4, 4), None, batch_size=5)
+        >>> list(task.groups(3))
+        [slice(0, 2, None), slice(2, 3, None)]
+        """
+        step = max(1, self.batch_size // len(self.pixels))
+        for start in range(0, versions, step):
+            yield slice(start, min(start + step, versions))
 
     def once(self, key: str, make: Callable[[], T]) -> T:
         """Return what `make()` gives, made once for all batches of one call of `explain`."""
@@ -107,7 +146,23 @@ class Task:
         return value
 
 
-def _check_range(target: Tensor, classes: int) -> None:
+def check_range(target: Tensor, classes: int) -> None:
+    """Raise `ModelError` for a class number that the model does not have."""
     wrong = target[(target < 0) | (target >= classes)]
     if len(wrong):
         raise ModelError(f"There is no class {int(wrong[0])}: the model has {classes}, numbered 0 to {classes - 1}.")
+
+
+def check_apart(target: Tensor, versus: Tensor) -> None:
+    """Raise `ModelError` where a class would be held against itself."""
+    same = target[target == versus]
+    if len(same):
+        raise ModelError(
+            f"Class {int(same[0])} is held against itself, which says nothing; "
+            "give a target other than the class it is held against (versus)."
+        )
+
+
+def _column(values: Tensor, which: Tensor) -> Tensor:
+    versions = values.shape[0] // which.shape[0]
+    return values.gather(1, which.repeat(versions).unsqueeze(1)).squeeze(1)

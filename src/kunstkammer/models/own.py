@@ -1,6 +1,8 @@
-"""Kunstkammer's own networks: importing this makes `transformers` know them."""
+"""Kunstkammer's own networks: importing this makes `transformers` know them.
 
-from kunstkammer.models.scene import SceneNet
-from kunstkammer.models.sketchnet import SketchNet
+Whole modules are named, not what is in them: whoever imports `models.sketchnet` first comes here by the hook of
+`import kunstkammer` while that module is still half made.
+"""
 
-__all__ = ["SceneNet", "SketchNet"]
+import kunstkammer.models.scene
+import kunstkammer.models.sketchnet  # noqa: F401

@@ -19,7 +19,6 @@ from transformers import AutoConfig, AutoModelForImageClassification, PreTrained
 from transformers.modeling_outputs import ImageClassifierOutput
 
 from kunstkammer.errors import ModelError
-from kunstkammer.models.sketchnet import SketchNetConfig
 
 PASSING = ("id2label", "label2id", "architectures", "transformers_version", "_name_or_path", "dtype", "torch_dtype")
 """What a picture network's config says that is the scene's own business, or of no use later."""
@@ -56,6 +55,8 @@ class SceneConfig(PreTrainedConfig):
 
     def picture_config(self) -> PreTrainedConfig:
         """Return the config of the picture network."""
+        from kunstkammer.models.sketchnet import SketchNetConfig  # here: the two modules may call for each other
+
         settings = dict(self.backbone or {"model_type": SketchNetConfig.model_type, "num_channels": 3})
         # One output a label: where two classes share a unit there is no vector of features to read.
         settings |= {"num_labels": self.num_labels, "problem_type": "multi_label_classification"}
