@@ -145,7 +145,7 @@ def measure_stability(
     files: Sequence[str] | None = None,
     groups: Sequence[Hashable] | np.ndarray | None = None,
     changes: Sequence[str] | None = None,
-    worst: int = 8,
+    worst: int = 9,
     batch_size: int = 32,
     resamples: int = 1000,
     seed: int = 0,
