@@ -16,7 +16,18 @@ from typing import Any
 
 from benchmarks.contest import Found, Measure, Options, Skipped
 
-JOBS = ("startup", "plates", "predict", "training", "loops", "accuracy_precision", "memory", "cartoonify", "install")
+JOBS = (
+    "startup",
+    "plates",
+    "predict",
+    "features",
+    "training",
+    "loops",
+    "accuracy_precision",
+    "memory",
+    "cartoonify",
+    "install",
+)
 ON_REQUEST = ("install",)
 """Benchmarks that only run when they are named: they need a network."""
 

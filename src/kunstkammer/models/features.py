@@ -32,9 +32,9 @@ if TYPE_CHECKING:
 FEATURE_FORMAT = 1
 """Part of the store's key: raised whenever the values of features change."""
 
-CPU_BATCH, ACCELERATOR_BATCH = 8, 64
+CPU_BATCH, CPU_BATCH_BF16, ACCELERATOR_BATCH = 8, 16, 64
 """On the processor small batches are best: what a layer hands on still lies in its cache. Measured on MobileNetV2 at
-224 px, two cores: 118 pictures a second in batches of 4 to 8, 50 in batches of 32."""
+224 px, two cores: 118 pictures a second in batches of 4 to 8, 50 in batches of 32; in bfloat16 twice that."""
 
 SEGMENT_ROWS = 2048
 """Features are written to disk this often, so that a kill costs a few minutes at most."""
@@ -73,13 +73,20 @@ def batch_features(model: nn.Module, pixel_values: Tensor) -> Tensor:
 
 
 def _rows_of_features(
-    model: nn.Module, geometry: PictureGeometry, plates: Plates, rows: np.ndarray, batch_size: int | None
+    model: nn.Module,
+    geometry: PictureGeometry,
+    plates: Plates,
+    rows: np.ndarray,
+    batch_size: int | None,
+    bf16: bool = False,
 ) -> Iterator[np.ndarray]:
     device = next(model.parameters()).device
-    size = batch_size or (CPU_BATCH if device.type == "cpu" else ACCELERATOR_BATCH)
+    on_cpu = CPU_BATCH_BF16 if bf16 else CPU_BATCH
+    size = batch_size or (on_cpu if device.type == "cpu" else ACCELERATOR_BATCH)
     for start in range(0, len(rows), size):
         pixels = geometry.prepare(plates[rows[start : start + size]].to(device))
-        yield batch_features(model, pixels).numpy()
+        with torch.autocast(device.type, torch.bfloat16, enabled=bf16):
+            yield batch_features(model, pixels).numpy()
 
 
 def collect_features(
@@ -119,14 +126,13 @@ def _ignore(_: int) -> None:
     return None
 
 
-def backbone_key(model: PreTrainedModel, geometry: PictureGeometry, plate_key: str | None = None) -> str:
+def backbone_key(model: PreTrainedModel, geometry: PictureGeometry) -> str:
     """Return what features depend on beside the picture: network, weights below the output layer, preparation.
 
-    Two models that differ only in their labels and their output layer share a key. `plate_key` is that of the plates
-    where they are not plainly those of `geometry` (cartoonified ones, for example).
+    Two models that differ only in their labels and their output layer share a key.
     """
     config = {k: v for k, v in model.config.to_dict().items() if k not in _NOT_OF_THE_BACKBONE}
-    facts = [FEATURE_FORMAT, type(model).__name__, config, plate_key or geometry.plate.key, *_numbers(geometry)]
+    facts = [FEATURE_FORMAT, type(model).__name__, config, geometry.plate.key, *_numbers(geometry)]
     found = hashlib.blake2b(json.dumps(facts, sort_keys=True, default=str).encode(), digest_size=16)
     head = output_layer(model)
     own = {id(parameter) for parameter in head.parameters()}
@@ -211,6 +217,7 @@ def kept_features(
     rows: np.ndarray,
     contents: Sequence[str],
     *,
+    bf16: bool = False,
     cache: Path | None = None,
     on_new: Callable[[int], None] | None = None,
 ) -> np.ndarray:
@@ -221,6 +228,7 @@ def kept_features(
         plates: the decoded pictures of a collection.
         rows: which of them.
         contents: the SHA-256 of each picture of the collection (not only of `rows`), hexadecimal.
+        bf16: compute in bfloat16, twice as fast on a processor that has it; such features are kept apart.
         cache: the cache folder; `kunstkammer.files.cache_folder()` where not given.
         on_new: called with the number of pictures whose features are not known yet, before they are computed.
 
@@ -230,7 +238,8 @@ def kept_features(
 
     rows = np.asarray(rows)
     seen = replace(geometry, plate=plates.settings)  # the plates may be prepared, which the model's own never are
-    store = FeatureStore((cache_folder() if cache is None else cache) / "features" / backbone_key(model, seen))
+    key = backbone_key(model, seen) + ("-bf16" if bf16 else "")
+    store = FeatureStore((cache_folder() if cache is None else cache) / "features" / key)
     wanted = [contents[i] for i in rows]
     found, known = store.find(wanted)
     first = {content: i for i, content in reversed(list(enumerate(wanted)))}
@@ -242,7 +251,7 @@ def kept_features(
             for start in range(0, len(missing), SEGMENT_ROWS):
                 chosen = missing[start : start + SEGMENT_ROWS]
                 parts = []
-                for part in _rows_of_features(model, geometry, plates, rows[chosen], None):
+                for part in _rows_of_features(model, geometry, plates, rows[chosen], None, bf16):
                     parts.append(part)
                     advance(len(part))
                 store.add([wanted[i] for i in chosen], np.concatenate(parts))

@@ -15,7 +15,7 @@ from kunstkammer.models.memory import keep_freed_memory
 from kunstkammer.progress import say
 from kunstkammer.training.fit import Fit, write_checkpoint, write_history
 from kunstkammer.training.linear_head import LinearHead, fit_head, put_head
-from kunstkammer.training.precision import training_device
+from kunstkammer.training.precision import training_device, use_bf16
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
@@ -50,7 +50,7 @@ def fit_frozen(
     no validation part of its own: the strength of the head is chosen by cross-validation over all `rows`.
 
     Args:
-        recipe: `training.linear_head`, `training.class_weights` and the seed are what counts of it.
+        recipe: `training.linear_head`, `class_weights`, `precision` and the seed are what counts of it.
         model, geometry: from `recipe_model`.
         plates: the decoded pictures; `contents` the SHA-256 of each; `targets` int64 (N,) or float32 (N, K).
         rows: which of them are learnt from; `groups` int (N,), pictures of one group stay in one fold.
@@ -68,6 +68,7 @@ def fit_frozen(
         plates,
         rows,
         contents,
+        bf16=use_bf16(recipe.training.precision, training_device()),
         on_new=lambda new: say(f"Features of {new} pictures are new; {len(rows) - new} are known."),
     )
     settings = recipe.training.linear_head
