@@ -125,8 +125,10 @@ def evaluate_predictions(
         notes.append(Note("prior_from_part"))
     prior = _checked_prior(prior, width, judged.multi_label)
     members = group_numbers(None if groups is None else [groups[int(i)] for i in chosen], len(judged))
-    scores = _Scores(targets, judged.probabilities, prior, members, resamples=resamples, seed=seed)
     grouped = None if groups is None else int(members.max()) + 1
+    if grouped == 1:  # nothing can be drawn among one group; its pictures at least can be
+        members = group_numbers(None, len(judged))
+    scores = _Scores(targets, judged.probabilities, prior, members, resamples=resamples, seed=seed)
     return Evaluation(
         n=len(judged),
         groups=grouped,
@@ -279,7 +281,9 @@ def _cautions(targets: np.ndarray, judged: Predictions, groups: int | None) -> l
         notes.append(Note("everywhere", names=", ".join(everywhere)))
     if len(judged) < 100:
         notes.append(Note("few_pictures", count=len(judged)))
-    if groups is not None and groups < 10:
+    if groups == 1:
+        notes.append(Note("one_group"))
+    elif groups is not None and groups < 10:
         notes.append(Note("few_groups", count=groups))
     if not judged.multi_label and len(judged) >= 10 and (support > 0).sum() > 1:
         said = np.unique(judged.probabilities.argmax(axis=1))

@@ -178,7 +178,7 @@ class Bench:
             "seed": seed,
             "data.split.seed": self._split_seed(),
             "picture.preparation": preparation,
-            "evaluation": {"resamples": 100, "pictures": 0, "explainer": None},
+            "evaluation": {"resamples": 100, "pictures": 0, "explainer": None, "stability": 0},
         }
         if condition.mixing and self.recipe.training.style_mixing is None:
             settings["training.style_mixing"] = {}
