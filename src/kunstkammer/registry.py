@@ -37,6 +37,8 @@ HOMES: dict[str, tuple[str, ...]] = {
         "kunstkammer.explanation.integrated",
         "kunstkammer.explanation.grad_cam",
         "kunstkammer.explanation.occlusion",
+        "kunstkammer.explanation.rules.by_gradient",
+        "kunstkammer.explanation.rules.lrp",
     ),
     "changes": ("kunstkammer.pictures.changes",),
 }

@@ -110,8 +110,13 @@ class Task:
         logits = self.logits(pixels)
         # Where nothing was changed, this pass also says which class is predicted: no second one is needed.
         if self._target is None and torch.equal(pixels, self.pixels):
-            self._target = logits.detach().argmax(dim=1)
+            self.settle(logits)
         return self.choose(logits)
+
+    def settle(self, logits: Tensor) -> None:
+        """Take the predicted class from the logits (N, K) of the pixels themselves, where no class was asked for."""
+        if self._target is None:
+            self._target = logits.detach().argmax(dim=1)
 
     def choose(self, values: Tensor) -> Tensor:
         """Return the column of the class in question, (M,), of `values` (M, K); with `versus` less that column.
