@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import pytest
 import torch
 from torch import Tensor, nn
@@ -28,7 +30,7 @@ def test_what_comes_back_by_hand() -> None:
     expected = {"deconvnet": [16.0, 0.0, 16.0, 0.0], "guided-backprop": [16.0, 0.0, 16.0, 0.0]}
     for method, values in expected.items():
         assert explain(net, PIXELS, 0, method).flatten().tolist() == values
-    # With the sign turned y is 8 and (-16... ) comes back as (16, -24) again turned: (2 * 8, -3 * 8).
+    # With the sign turned y is 8, and 8 (2, -3) = (16, -24) comes back again.
     with torch.no_grad():
         net[3].weight[0] *= -1
     assert explain(net, PIXELS, 0, "guided-backprop").flatten().tolist() == [16.0, 0.0, 16.0, 0.0]
@@ -52,12 +54,12 @@ class Written(nn.Module):
     def forward(self, pixels: Tensor) -> Tensor:
         x = self.first(pixels)
         written = {
-            "module": lambda: nn.ReLU()(x),
-            "function": lambda: F.relu(x),
+            "module": partial(nn.ReLU(), x),
+            "function": partial(F.relu, x),
             "in place": lambda: F.relu(x, inplace=True),
-            "method": lambda: x.relu(),
-            "method in place": lambda: x.relu_(),
-            "torch": lambda: torch.relu(x),
+            "method": x.relu,
+            "method in place": x.relu_,
+            "torch": partial(torch.relu, x),
             "clamp": lambda: x.clamp(min=0),
             "clamp in place": lambda: x.clamp_(0),
             "clip": lambda: torch.clip(x, 0, 1000),

@@ -69,6 +69,13 @@ class Propagation:
     A method returns the function's own value (the very numbers) with a gradient of its choice.
     """
 
+    def seed(self, logits: Tensor, score: Tensor, chosen: Tensor) -> Tensor:
+        """Return what goes in at the logits (N, K): here the score (N,), at the class in question.
+
+        `chosen` (N, K) is 1 there, -1 at the class that it is held against, and 0 elsewhere.
+        """
+        return score.unsqueeze(1) * chosen
+
     def kernel(self, kernel: Kernel, x: Tensor, value: Callable[[], Tensor]) -> Tensor:
         """Answer for a convolution or linear layer at `x`, batch norm folded in; `value()` is what the network gets."""
         return value()
@@ -192,11 +199,8 @@ _OUT_OF_PLACE: dict[str, Any] = {
 }
 
 
-def propagate(task: Task, propagation: Propagation, seed: Callable[[Tensor], Tensor] = torch.clone) -> Tensor:
-    """Run the network under a propagation and return what comes back to the pixels, (N, C, H, W).
-
-    `seed` makes of the logits of the classes in question (N,) what goes in at the top; themselves by default.
-    """
+def propagate(task: Task, propagation: Propagation) -> Tensor:
+    """Run the network under a propagation and return what comes back to the pixels, (N, C, H, W)."""
     for module in task.model.modules():
         if isinstance(module, torch.jit.ScriptModule):
             raise ModelError(
@@ -204,13 +208,17 @@ def propagate(task: Task, propagation: Propagation, seed: Callable[[Tensor], Ten
             )
     start = task.pixels.clone().requires_grad_()
     with Engine(propagation):
-        score = task.score(start.clone())
-    if not score.requires_grad:
+        logits = task.logits(start.clone())
+    if not logits.requires_grad:
         raise ModelError(
             f"Nothing leads back from the logits of {type(task.model).__name__} to the pixels: they are cut off, or "
             "come out of a softmax; give the model that ends before it."
         )
-    (result,) = torch.autograd.grad(score, start, seed(score.detach()))
+    task.settle(logits)
+    values = logits.detach().requires_grad_()
+    score = task.choose(values)
+    (chosen,) = torch.autograd.grad(score.sum(), values)
+    (result,) = torch.autograd.grad(logits, start, propagation.seed(values.detach(), score.detach(), chosen))
     return result
 
 

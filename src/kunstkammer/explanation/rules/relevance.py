@@ -153,6 +153,10 @@ class Relevance(Propagation):
     def __init__(self, choose: Callable[[Kernel], KernelRule]) -> None:
         self.choose = choose
 
+    def seed(self, logits: Tensor, score: Tensor, chosen: Tensor) -> Tensor:
+        """Return the logit itself; held against another class, that one's logit goes in with the sign turned."""
+        return logits * chosen
+
     def kernel(self, kernel: Kernel, x: Tensor, value: Callable[[], Tensor]) -> Tensor:
         result: Tensor = _Kernel.apply(x, kernel, value, self.choose(kernel))
         return result
