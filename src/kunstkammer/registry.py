@@ -39,6 +39,7 @@ HOMES: dict[str, tuple[str, ...]] = {
         "kunstkammer.explanation.occlusion",
         "kunstkammer.explanation.rules.by_gradient",
         "kunstkammer.explanation.rules.lrp",
+        "kunstkammer.explanation.patterns.methods",
     ),
     "changes": ("kunstkammer.pictures.changes",),
 }

@@ -13,13 +13,25 @@ from torch import Tensor, nn
 
 from kunstkammer import registry
 from kunstkammer.errors import ModelError, UnknownNameError
-from kunstkammer.explanation import explain
+from kunstkammer.explanation import explain as plain_explain
+from kunstkammer.explanation import fit_patterns
 from kunstkammer.explanation.interface import option_names
 from kunstkammer.explanation.task import Task
 
 from .networks import vgg
 
 METHODS = [m for m in registry.names("explainers") if not any(option_names(registry.get("explainers", m)).values())]
+
+
+PATTERNED = {m for m in METHODS if "patterns" in option_names(registry.get("explainers", m))}
+
+
+def explain(model: nn.Module, pixels: Any, target: Any = None, method: str = "grad-cam", **options: Any) -> Tensor:
+    """`explain`, with patterns for the methods that need some, always fitted on the same pictures."""
+    if method in PATTERNED:
+        generator = torch.Generator().manual_seed(2)
+        options.setdefault("patterns", fit_patterns(model, [torch.randn(8, 3, 64, 64, generator=generator)]))
+    return plain_explain(model, pixels, target, method, **options)
 
 
 @pytest.fixture

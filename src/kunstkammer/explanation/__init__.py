@@ -5,6 +5,7 @@
 - `interface`: `explain`, which checks everything and calls the method
 - `layers`: where a network still knows where things are: `find_layer`; `centres`: which places its cells look at
 - `grad_cam`, `gradient`: the methods, each one function with `@register("explainers", name, summary)`
+- `patterns/`: PatternNet and PatternAttribution, and the fitting of their patterns
 - `figure`: from maps to pictures that people understand
 """
 
@@ -15,10 +16,19 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from kunstkammer.explanation.interface import explain
     from kunstkammer.explanation.layers import find_layer
+    from kunstkammer.explanation.patterns.fit import fit_patterns
+    from kunstkammer.explanation.patterns.statistics import PatternStatistics
+    from kunstkammer.explanation.patterns.store import Patterns
 
-__all__ = ["explain", "find_layer"]
+__all__ = ["PatternStatistics", "Patterns", "explain", "find_layer", "fit_patterns"]
 
-_HOMES = {"explain": "interface", "find_layer": "layers"}
+_HOMES = {
+    "PatternStatistics": "patterns.statistics",
+    "Patterns": "patterns.store",
+    "explain": "interface",
+    "find_layer": "layers",
+    "fit_patterns": "patterns.fit",
+}
 
 
 def __getattr__(name: str) -> Any:

@@ -62,8 +62,8 @@ def explain(
     model = getattr(model, "_orig_mod", model)
     if isinstance(batch_size, bool) or not isinstance(batch_size, int) or batch_size < 1:
         raise ModelError(f"batch_size is {batch_size!r}; give a whole number of at least 1.")
-    _check_pixels(pixels)
-    dtype, device = _home(model, pixels)
+    check_pixels(pixels)
+    dtype, device = home(model, pixels)
     chosen = resolve_target(model, target, len(pixels))
     other = resolve_target(model, versus, len(pixels))
     memo: dict[str, Any] = {}
@@ -98,7 +98,8 @@ def check_options(method: str, function: Callable[..., Tensor], options: Mapping
         raise ModelError(f"The method {method} needs the option '{missing[0]}'.")
 
 
-def _check_pixels(pixels: Tensor) -> None:
+def check_pixels(pixels: Tensor) -> None:
+    """Raise `ModelError` unless pixels are a batch of a model's input: floats, (N, C, H, W), N > 0."""
     if not isinstance(pixels, Tensor) or pixels.ndim != 4 or not len(pixels):
         what = f"of shape {tuple(pixels.shape)}" if isinstance(pixels, Tensor) else f"a {type(pixels).__name__}"
         raise ModelError(f"Pixels must be a tensor (N, C, H, W) with at least one picture, not {what}.")
@@ -109,7 +110,7 @@ def _check_pixels(pixels: Tensor) -> None:
         )
 
 
-def _home(model: nn.Module, pixels: Tensor) -> tuple[torch.dtype, torch.device]:
+def home(model: nn.Module, pixels: Tensor) -> tuple[torch.dtype, torch.device]:
     """Return the type and the place in which the model computes: those of its first floating parameter."""
     for tensor in (*model.parameters(), *model.buffers()):
         if tensor.is_floating_point():

@@ -1,0 +1,227 @@
+"""The sums from which patterns follow: one pass, float64, as large as the weights however many pictures there are.
+
+For one output y = w.x (without its bias) and the mask m of the estimator, over all pictures and places:
+
+    c = E_m[x y] - E_m[x] E[y],     a = c / (w.c)
+
+with E over everything and E_m over what the mask keeps (Kindermans et al. 2017, equations 6 to 8; so are the two
+published implementations). The sums of x m and x y m over all patches of a convolution are the gradient by its weight
+for m and m y as gradients of its output, so no patch is ever laid out.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+import torch
+from torch import Tensor, nn
+from torch.nn.grad import conv2d_weight
+
+from kunstkammer.errors import ModelError, unknown_name
+from kunstkammer.explanation.interface import check_pixels, home
+from kunstkammer.explanation.patterns.layers import Layer
+from kunstkammer.explanation.patterns.recorder import Seen, show_layers
+from kunstkammer.explanation.patterns.store import Patterns, fingerprint
+from kunstkammer.explanation.task import borrowed
+
+ESTIMATORS = ("two-component", "linear", "negative")
+"""Where y counts: where the layer is active (S_a+), everywhere (S_a), where it is not (S_a-)."""
+
+
+@dataclass
+class LayerSums:
+    """The sums of one weight, float64. O outputs; a weight's shape is that of the network's.
+
+    Attributes:
+        x, xy: sums of x m and x y m, the weight's shape.
+        kept: how often the mask keeps each output, (O,).
+        y: sum of y over everything, (O,).
+        count: how many there are of each output.
+        precision: the rounding of the arithmetic in which a batch was summed.
+    """
+
+    x: Tensor
+    xy: Tensor
+    kept: Tensor
+    y: Tensor
+    count: int = 0
+    precision: float = 0.0
+
+    @classmethod
+    def zeros(cls, weight: Tensor) -> LayerSums:
+        """Return the sums of nothing for a weight."""
+        empty = torch.zeros(weight.shape, dtype=torch.float64, device=weight.device)
+        row = torch.zeros(len(weight), dtype=torch.float64, device=weight.device)
+        return cls(empty, empty.clone(), row, row.clone())
+
+    def add(self, seen: Seen, estimator: str) -> None:
+        """Count one layer of one forward pass."""
+        y, mask = seen.y, _mask(seen, estimator)
+        over = (0, 2, 3) if seen.layer.geometry is not None else tuple(range(y.ndim - 1))
+        number = y.numel() // len(self.kept)
+        total = y.sum(over, dtype=torch.float64)
+        # Around their mean the values of y are small, so that float32 rounds away less; the sums are moved back below.
+        x, xy = masked_sums(seen.layer, y, mask, total / number)
+        self.x += x
+        self.xy += xy.add_(_along(total / number, x) * x)
+        self.kept += mask.sum(over)
+        self.y += total
+        self.count += number
+        self.precision = max(self.precision, torch.finfo(_computed_in(y)).eps)
+
+    def merge(self, other: LayerSums) -> None:
+        """Add the sums of other pictures."""
+        for mine, theirs in ((self.x, other.x), (self.xy, other.xy), (self.kept, other.kept), (self.y, other.y)):
+            mine += theirs.to(mine.device)
+        self.count += other.count
+        self.precision = max(self.precision, other.precision)
+
+    def pattern(self, weight: Tensor) -> Tensor:
+        """Return the pattern a of each output, float64, the weight's shape; 0 for one that never varies ("dead")."""
+        kept = _along(self.kept.clamp(min=1), self.x)
+        mean_xy = self.xy / kept
+        mean_x_mean_y = self.x / kept * _along(self.y / max(self.count, 1), self.x)
+        covariance = mean_xy - mean_x_mean_y
+        weight = weight.detach().double()
+        inner = (weight * covariance).flatten(1).sum(1)
+        # Of a constant input only the rounding of the two terms is left, and w.a = 1 would blow it up.
+        terms = (weight.abs() * (mean_xy.abs() + mean_x_mean_y.abs())).flatten(1).sum(1)
+        alive = inner.abs() > 4 * self.precision * terms
+        return torch.where(
+            _along(alive, covariance), covariance / _along(torch.where(alive, inner, 1.0), covariance), 0.0
+        )
+
+
+@dataclass
+class PatternStatistics:
+    """What `fit_patterns` has seen so far; made in several processes, it can be merged.
+
+    Attributes:
+        estimator: "two-component", "linear" or "negative".
+        model_hash: of the weights of the model, see `fingerprint`.
+        pictures: how many were seen.
+        layers: the sums by the name of the weight. A weight that is used twice has one pattern, of all
+            its uses.
+
+    >>> model = torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(4, 2)).double()
+    >>> first, second = PatternStatistics.of(model), PatternStatistics.of(model)
+    >>> first.add(model, torch.rand(8, 1, 2, 2)); second.add(model, torch.rand(8, 1, 2, 2))
+    >>> first.merge(second)
+    >>> first.pictures, list(first.patterns(model).tensors)
+    (16, ['1.weight'])
+    """
+
+    estimator: str
+    model_hash: str
+    pictures: int = 0
+    layers: dict[str, LayerSums] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, model: nn.Module, estimator: str = "two-component") -> PatternStatistics:
+        """Return empty statistics for a model. Raises `UnknownNameError` for an estimator that there is not."""
+        if estimator not in ESTIMATORS:
+            raise unknown_name("estimator", estimator, ESTIMATORS)
+        return cls(estimator, fingerprint(model))
+
+    def add(self, model: nn.Module, pixels: Tensor) -> None:
+        """Count a batch (N, C, H, W) of the model's input; one forward pass. The model is left as it was found."""
+        add_batch(model, pixels, [self])
+
+    def see(self, seen: Seen) -> None:
+        """Count one layer of one forward pass."""
+        if seen.name not in self.layers:
+            self.layers[seen.name] = LayerSums.zeros(seen.layer.weight)
+        self.layers[seen.name].add(seen, self.estimator)
+
+    def merge(self, other: PatternStatistics) -> None:
+        """Add what was seen elsewhere. Raises `ModelError` for another model or estimator."""
+        if (self.estimator, self.model_hash) != (other.estimator, other.model_hash):
+            raise ModelError(
+                f"Statistics of {_of(self)} and of {_of(other)} cannot be merged: fit one estimator on one model."
+            )
+        for name, sums in other.layers.items():
+            if name not in self.layers:
+                self.layers[name] = LayerSums(
+                    torch.zeros_like(sums.x),
+                    torch.zeros_like(sums.xy),
+                    torch.zeros_like(sums.kept),
+                    torch.zeros_like(sums.y),
+                )
+            self.layers[name].merge(sums)
+        self.pictures += other.pictures
+
+    def patterns(self, model: nn.Module) -> Patterns:
+        """Return the patterns, in the type of the model's weights (float32 for shorter ones), on their device.
+
+        Raises `ModelError` where nothing was seen yet or the sums are no numbers.
+        """
+        if not self.layers or not self.pictures:
+            raise ModelError("Patterns need pictures: not one batch was given.")
+        weights = dict(model.named_parameters()) | dict(model.named_buffers())
+        tensors = {}
+        for name, sums in self.layers.items():
+            pattern = sums.pattern(weights[name])
+            if not bool(pattern.isfinite().all()):
+                raise ModelError(f"The statistics of {name} are not finite: the model overflows on these pictures.")
+            tensors[name] = pattern.to(_computed_in(weights[name]))
+        return Patterns(tensors, self.estimator, self.pictures, self.model_hash)
+
+
+def add_batch(model: nn.Module, pixels: Tensor, statistics: Iterable[PatternStatistics]) -> None:
+    """Count a batch for several statistics of one model, in one forward pass."""
+    together = list(statistics)
+    pixels = checked_batch(model, pixels)
+
+    def see(seen: Seen) -> None:
+        for one in together:
+            one.see(seen)
+
+    with borrowed(model):
+        show_layers(model, pixels, see)
+    for one in together:
+        one.pictures += len(pixels)
+
+
+def checked_batch(model: nn.Module, pixels: Tensor) -> Tensor:
+    """Return a batch in the model's type, on its device; raise `ModelError` where it is no model input."""
+    check_pixels(pixels)
+    if not bool(pixels.isfinite().all()):
+        raise ModelError("A batch has pixels that are not finite (NaN or infinite); patterns would be so too.")
+    dtype, device = home(model, pixels)
+    return pixels.detach().to(device, dtype)
+
+
+def masked_sums(layer: Layer, y: Tensor, mask: Tensor, shift: Tensor) -> tuple[Tensor, Tensor]:
+    """Return the sums of x m and of x m (y - shift) over all patches or rows, float64, the weight's shape."""
+    dtype = _computed_in(y)
+    x, m = layer.input.to(dtype), mask.to(dtype)
+    if layer.geometry is None:
+        my = m * (y.to(dtype) - shift.to(dtype))
+        rows = x.reshape(-1, x.shape[-1])
+        return tuple((part.reshape(-1, part.shape[-1]).T @ rows).double() for part in (m, my))  # type: ignore[return-value]
+    my = m * (y.to(dtype) - shift.to(dtype)[:, None, None])
+    shape = layer.weight.shape
+    # Both gradients at once: outputs 2 o and 2 o + 1 stay in the group of o.
+    both = torch.stack([m, my], dim=2).flatten(1, 2)
+    sums = conv2d_weight(x, (2 * shape[0], *shape[1:]), both, *layer.geometry).double()
+    return sums[0::2].contiguous(), sums[1::2].contiguous()
+
+
+def _mask(seen: Seen, estimator: str) -> Tensor:
+    if estimator == "linear":
+        return torch.ones_like(seen.active)
+    return seen.active if estimator == "two-component" else ~seen.active
+
+
+def _computed_in(tensor: Tensor) -> torch.dtype:
+    return torch.promote_types(tensor.dtype, torch.float32)
+
+
+def _along(row: Tensor, like: Tensor) -> Tensor:
+    """Return a value an output (O,) so that it meets a tensor of the weight's shape."""
+    return row.reshape(-1, *[1] * (like.ndim - 1))
+
+
+def _of(statistics: PatternStatistics) -> str:
+    return f"{statistics.estimator} (model {statistics.model_hash[:12]})"
