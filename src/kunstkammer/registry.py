@@ -40,6 +40,8 @@ HOMES: dict[str, tuple[str, ...]] = {
         "kunstkammer.explanation.rules.by_gradient",
         "kunstkammer.explanation.rules.lrp",
         "kunstkammer.explanation.patterns.methods",
+        "kunstkammer.explanation.rules.composite",
+        "kunstkammer.explanation.rules.deep_taylor",
     ),
     "changes": ("kunstkammer.pictures.changes",),
 }

@@ -76,6 +76,10 @@ class Propagation:
         """
         return score.unsqueeze(1) * chosen
 
+    def bounds(self, pixels: Tensor) -> tuple[Tensor, Tensor] | None:
+        """Return between what the pixels (N, C, H, W) lie, for the first kernel's `bounds`; None: it need not know."""
+        return None
+
     def kernel(self, kernel: Kernel, x: Tensor, value: Callable[[], Tensor]) -> Tensor:
         """Answer for a convolution or linear layer at `x`, batch norm folded in; `value()` is what the network gets."""
         return value()
@@ -123,13 +127,20 @@ class Engine(TorchFunctionMode):
     Raises `ModelError` for a function that it does not know, with its name.
     """
 
-    def __init__(self, propagation: Propagation) -> None:
+    def __init__(self, propagation: Propagation, bounded: bool = False) -> None:
         super().__init__()
         self.propagation = propagation
+        self.bounded = bounded
         self.kernels = 0
 
     def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         kwargs = kwargs or {}
+        result = self._value(func, args, kwargs)
+        if self.bounded:
+            _carry_bounds(Call(func, _plain(func.__name__), tuple(args), kwargs), result)
+        return result
+
+    def _value(self, func: Any, args: Any, kwargs: dict[str, Any]) -> Any:
         if not (moving(args) or moving(kwargs)) or not torch.is_grad_enabled():
             return func(*args, **kwargs)
         call = Call(func, _plain(func.__name__), tuple(args), kwargs)
@@ -157,7 +168,7 @@ class Engine(TorchFunctionMode):
             folded = fold_batch_norm(call.args, call.kwargs, getattr(call.args[0], _MADE_BY, None))
             if folded is not None:
                 kernel, x = folded
-                return self.propagation.kernel(kernel, x, call.run)
+                return _mark(self.propagation.kernel(kernel, x, call.run))
         result = getattr(self.propagation, kind)(call)
         if call.name in GATES and isinstance(result, Tensor):
             setattr(result, GATE, True)
@@ -168,10 +179,9 @@ class Engine(TorchFunctionMode):
         if read is None:
             return self.propagation.product(call)
         kernel, x = read
-        kernel = replace(kernel, index=self.kernels, first=not _has_kernel_before(x))
+        kernel = replace(kernel, index=self.kernels, first=not _has_kernel_before(x), bounds=getattr(x, _BOUNDS, None))
         self.kernels += 1
-        result = self.propagation.kernel(kernel, x, call.run)
-        _mark(result)
+        result = _mark(self.propagation.kernel(kernel, x, call.run))
         setattr(result, _MADE_BY, (kernel, x))
         return result
 
@@ -181,13 +191,18 @@ class Engine(TorchFunctionMode):
         kwargs = {name: value for name, value in call.kwargs.items() if name != "inplace"}
         func = call.func if call.func.__name__ == call.name else _out_of_place(call)
         result = self._answer(kind, replace(call, func=func, kwargs=kwargs).swapped(target, target.clone()))
-        for mark in (_MADE_BY, GATE):
+        if self.bounded:
+            _carry_bounds(replace(call, func=func, kwargs=kwargs), result)
+        for mark in (_MADE_BY, GATE, _BOUNDS):
             if hasattr(target, mark):
                 delattr(target, mark)
+        if hasattr(result, _BOUNDS):
+            setattr(target, _BOUNDS, getattr(result, _BOUNDS))
         return target.copy_(result)
 
 
 GATE = "_kunstkammer_gate"
+_BOUNDS = "_kunstkammer_bounds"
 _MADE_BY = "_kunstkammer_made_by"
 _KERNEL = "kunstkammer kernel"
 _OUT_OF_PLACE: dict[str, Any] = {
@@ -207,8 +222,12 @@ def propagate(task: Task, propagation: Propagation) -> Tensor:
                 f"{type(task.model).__name__} is compiled by TorchScript; give the module it was made from."
             )
     start = task.pixels.clone().requires_grad_()
-    with Engine(propagation):
-        logits = task.logits(start.clone())
+    # The network gets a copy, for it may overwrite what it is given.
+    given, bounds = start.clone(), propagation.bounds(task.pixels)
+    if bounds is not None:
+        setattr(given, _BOUNDS, bounds)
+    with Engine(propagation, bounded=bounds is not None):
+        logits = task.logits(given)
     if not logits.requires_grad:
         raise ModelError(
             f"Nothing leads back from the logits of {type(task.model).__name__} to the pixels: they are cut off, or "
@@ -252,9 +271,28 @@ def _is_in_place(func: Any, kwargs: dict[str, Any]) -> bool:
     return marked or bool(kwargs.get("inplace")) or name in _OUT_OF_PLACE
 
 
-def _mark(result: Tensor) -> None:
+def _carry_bounds(call: Call, result: Any) -> None:
+    """Put the bounds of a function's input through it as well: padding, scaling and the like before a kernel."""
+    known = [one for one in call.tensors() if hasattr(one, _BOUNDS)]
+    if call.name == "setitem" and known:
+        # Part of it is overwritten: what bounds it is no longer known.
+        delattr(known[0], _BOUNDS)
+    kinds = {"routing", "activation", "join", "scaling", "linear", "average"}
+    if len(known) != 1 or KINDS.get(call.name) not in kinds or not moving(result) or len(list(call.tensors())) != 1:
+        return
+    ends = [call.swapped(known[0], bound.expand_as(known[0]).clone()).run() for bound in getattr(known[0], _BOUNDS)]
+    if isinstance(result, Tensor):
+        setattr(result, _BOUNDS, (torch.minimum(*ends), torch.maximum(*ends)))
+        return
+    for one, low, high in zip(result, *ends, strict=True):
+        setattr(one, _BOUNDS, (torch.minimum(low, high), torch.maximum(low, high)))
+
+
+def _mark(result: Tensor) -> Tensor:
+    """Say of a result that a kernel made it, for `_has_kernel_before`."""
     if result.grad_fn is not None:
         cast(dict[Any, Any], result.grad_fn.metadata)[_KERNEL] = True
+    return result
 
 
 def _has_kernel_before(x: Tensor) -> bool:

@@ -26,6 +26,7 @@ class Kernel:
         index: the how manyth kernel it is of this run, from 0; batch norm after it does not count.
         first: no other kernel lies between it and the pixels.
         folded: whether batch norm is folded in.
+        bounds: between what its inputs lie, two tensors that broadcast with them, where the method asked for that.
         original: the network's own weight tensor: the same object each time, and so what tells layers apart.
     """
 
@@ -37,6 +38,7 @@ class Kernel:
     index: int = 0
     first: bool = False
     folded: bool = False
+    bounds: tuple[Tensor, Tensor] | None = None
     original: Tensor | None = None
 
     @property

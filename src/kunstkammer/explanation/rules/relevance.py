@@ -45,6 +45,9 @@ def divided(relevance: Tensor, values: Tensor) -> Tensor:
     return torch.where(empty, 0.0, relevance / torch.where(empty, 1.0, values))
 
 
+Box = Callable[[Tensor], tuple[Tensor, Tensor]]
+"""Pixels -> between what they lie."""
+
 Shares = Callable[[Tensor, Tensor, Tensor], tuple[Tensor, Tensor]]
 """Two parts and their sum -> the share of each."""
 
@@ -150,8 +153,11 @@ class Relevance(Propagation):
       products of two values are split evenly; a denominator gets nothing.
     """
 
-    def __init__(self, choose: Callable[[Kernel], KernelRule]) -> None:
+    constants_get_nothing = False
+
+    def __init__(self, choose: Callable[[Kernel], KernelRule], box: Box | None = None) -> None:
         self.choose = choose
+        self.box = box
 
     def seed(self, logits: Tensor, score: Tensor, chosen: Tensor) -> Tensor:
         """Return the logit itself; held against another class, that one's logit goes in with the sign turned."""
@@ -160,6 +166,9 @@ class Relevance(Propagation):
     def kernel(self, kernel: Kernel, x: Tensor, value: Callable[[], Tensor]) -> Tensor:
         result: Tensor = _Kernel.apply(x, kernel, value, self.choose(kernel))
         return result
+
+    def bounds(self, pixels: Tensor) -> tuple[Tensor, Tensor] | None:
+        return self.box(pixels) if self.box else None
 
     def share(self, a: Tensor, b: Tensor, total: Tensor) -> tuple[Tensor, Tensor]:
         """Return the shares of two parts in their sum."""
@@ -175,6 +184,8 @@ class Relevance(Propagation):
         sign_a = -1 if call.name == "rsub" else 1
         sign_b = -alpha if call.name in {"sub", "subtract"} else alpha
         share = self.share
+        if not (a.requires_grad and b.requires_grad) and self.constants_get_nothing:
+            return passed(call)
         result: Tensor = _Shared.apply(a, b, call.run, lambda x, y, total: share(sign_a * x, sign_b * y, total))
         return result
 
@@ -227,18 +238,64 @@ class Relevance(Propagation):
         return result.detach() if isinstance(result, Tensor) else tuple(one.detach() for one in result)
 
     def attention(self, call: Call) -> Tensor:
-        query, key, value, *rest = _attention_arguments(call)
-        if not value.requires_grad:
-            return call.run().detach()
-        kwargs = {name: given for name, given in call.kwargs.items() if name not in {"query", "key", "value"}}
-        query, key = query.detach(), key.detach()
-        return in_proportion(value, lambda part: call.func(query, key, part, *rest, **kwargs))
+        return attended(call)
+
+
+class EvenRelevance(Relevance):
+    """For rules that do not look at values, only at weights: two parts of a sum get half each, a constant nothing.
+
+    Normalisation without kernel passes relevance unchanged. Average pooling and other sums stay in proportion.
+    """
+
+    constants_get_nothing = True
+
+    def share(self, a: Tensor, b: Tensor, total: Tensor) -> tuple[Tensor, Tensor]:
+        return a.new_tensor(0.5), b.new_tensor(0.5)
+
+    def affine(self, x: Tensor, linear: Callable[[Tensor], Tensor], call: Call) -> Tensor:
+        return passed(call)
+
+
+class PositiveRelevance(EvenRelevance):
+    """For deep Taylor decomposition: what is not negative stays so.
+
+    Joins go to the parts that have the sign of their sum, other sums to their positive parts, average pooling goes by
+    its gradient, a constant that is added gets nothing.
+    """
+
+    def seed(self, logits: Tensor, score: Tensor, chosen: Tensor) -> Tensor:
+        """Return the logit where it is positive, 0 elsewhere."""
+        return logits.relu() * chosen
+
+    def share(self, a: Tensor, b: Tensor, total: Tensor) -> tuple[Tensor, Tensor]:
+        sign = torch.where(total < 0, -1.0, 1.0).to(total.dtype)
+        of_a, of_b = (sign * a).relu(), (sign * b).relu()
+        return divided(of_a, of_a + of_b), divided(of_b, of_a + of_b)
+
+    def average(self, call: Call) -> Tensor:
+        return call.run()
+
+    def linear(self, call: Call) -> Tensor:
+        return in_proportion(only_tensor(call), call, positive=True)
+
+    def attention(self, call: Call) -> Tensor:
+        return attended(call, positive=True)
 
 
 def passed(call: Call) -> Tensor:
     """Return what the function gives; relevance passes unchanged to its one tensor on the way."""
     result: Tensor = _Passed.apply(only_tensor(call), call.run)
     return result
+
+
+def attended(call: Call, positive: bool = False) -> Tensor:
+    """Return what attention gives; relevance goes to the values, for the weights as they are."""
+    query, key, value = (call.given(place, name) for place, name in enumerate(("query", "key", "value")))
+    if not value.requires_grad:
+        return call.run().detach()
+    kwargs = {name: given for name, given in call.kwargs.items() if name not in {"query", "key", "value"}}
+    query, key, rest = query.detach(), key.detach(), call.args[3:]
+    return in_proportion(value, lambda part: call.func(query, key, part, *rest, **kwargs), positive)
 
 
 def in_proportion(x: Tensor, linear: Call | Callable[[Tensor], Tensor], positive: bool = False) -> Tensor:
@@ -287,8 +344,3 @@ def _as_tensors(call: Call) -> tuple[Tensor, Tensor]:
     like = a if isinstance(a, Tensor) else b
     a, b = (one if isinstance(one, Tensor) else like.new_tensor(one).detach() for one in (a, b))
     return a, b
-
-
-def _attention_arguments(call: Call) -> list[Any]:
-    names = ("query", "key", "value")
-    return [call.given(place, name) for place, name in enumerate(names)] + list(call.args[3:])
