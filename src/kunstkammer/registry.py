@@ -42,6 +42,8 @@ HOMES: dict[str, tuple[str, ...]] = {
         "kunstkammer.explanation.patterns.methods",
         "kunstkammer.explanation.rules.composite",
         "kunstkammer.explanation.rules.deep_taylor",
+        "kunstkammer.explanation.prediction_difference",
+        "kunstkammer.explanation.attention",
     ),
     "changes": ("kunstkammer.pictures.changes",),
 }

@@ -124,9 +124,13 @@ def test_explain_writes_a_picture_and_the_raw_map(trained, tmp_path):
     data, folder, _ = trained
     files = [str(data / "dark" / "000.png"), str(data / "light" / "000.png")]
     done = run("explain", str(folder), *files, "--method", "all", "--out", str(tmp_path), "--json")
-    maps = done.json()["maps"]
-    assert {row["method"] for row in maps} == set(names("explainers"))
-    assert len({row["png"] for row in maps}) == 2 * len(names("explainers"))
+    found = done.json()
+    maps, left_out = found["maps"], found["left_out"]
+    assert {row["method"] for row in maps} == set(names("explainers")) - set(left_out)
+    assert {"gradient", "grad-cam", "occlusion"} <= {row["method"] for row in maps}
+    assert "no attention" in left_out["attention-rollout"]
+    assert len({row["png"] for row in maps}) == 2 * len({row["method"] for row in maps})
+    assert Path(found["comparison"]).is_file()
     for row in maps:
         assert Path(row["array"]).is_file()
         with Image.open(row["png"]) as image:

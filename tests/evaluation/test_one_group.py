@@ -1,4 +1,4 @@
-"""Pictures that all belong to one group: intervals over the pictures, and a note that says what they do not hold for."""
+"""Pictures that all belong to one group: intervals over the pictures, and a note that says what they do not say."""
 
 import numpy as np
 

@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from PIL import Image
 
-from kunstkammer.pictures.overlay import caption, contact_sheet, heat_image, overlay, side_by_side
+from kunstkammer.pictures.overlay import _table, caption, contact_sheet, heat_image, lightness, overlay, side_by_side
+from kunstkammer.pictures.sheet import headed_table
 from tests.pictures.picture_files import scene
 
 
@@ -170,3 +171,38 @@ class TestSheets:
         assert contact_sheet(images, 9, cell=10, gap=0).size == (50, 10)
         with pytest.raises(ValueError, match="5 pictures, but 1 captions"):
             contact_sheet(images, 3, ["one"])
+
+
+class TestColours:
+    def test_both_maps_go_in_even_steps_of_lightness(self):
+        for signed in (False, True):
+            light = lightness(_table(signed) / 255)
+            halves = (light[:256], light[255:][::-1]) if signed else (light,)
+            for half in halves:
+                steps = np.diff(half[::15])
+                assert (steps > 0).all()
+                assert steps.max() < 1.35 * steps.min()
+
+    def test_neither_sign_looks_stronger(self):
+        light = lightness(_table(True) / 255)
+        assert np.abs(light - light[::-1]).max() < 1
+
+    def test_a_faded_picture_is_pale_and_grey(self):
+        image = Image.fromarray(np.random.default_rng(0).integers(0, 256, (40, 40, 3), dtype=np.uint8))
+        faded = np.asarray(overlay(image, np.zeros((4, 4)), fade=1.0), dtype=float)
+        assert faded.min() >= 127
+        assert np.ptp(faded, axis=2).max() == 0
+        with pytest.raises(ValueError, match="fade"):
+            overlay(image, np.zeros((4, 4)), fade=2)
+
+
+def test_a_table_with_heads():
+    tiles = [Image.new("RGB", size, "red") for size in ((80, 40), (40, 80), (200, 100))]
+    sheet = headed_table([tiles, tiles], ["", "grad-cam", "gradient"], ["one", "two\nlines"], cell=100)
+    assert sheet.width == 10 + 3 * 110
+    assert sheet.height > 2 * 100
+    assert np.asarray(sheet)[:5].min() > 200, "heads stand on the pictures"
+    with pytest.raises(ValueError, match="each of the 2 heads"):
+        headed_table([tiles], ["a", "b"])
+    with pytest.raises(ValueError, match="1 rows, but 2 captions"):
+        headed_table([tiles], ["a", "b", "c"], ["one", "two"])

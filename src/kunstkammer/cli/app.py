@@ -246,17 +246,28 @@ def predict(
 def explain(
     run: Run,
     paths: Paths,
-    out: Annotated[Path, typer.Option(help="The folder for heat maps (PNG and NPY).")],
+    out: Annotated[Path, typer.Option(help="The folder for heat maps (PNG and raw values).")],
     method: Annotated[
         str, typer.Option(help="One or more of `kunstkammer list explainers`, by comma; or all.")
     ] = "grad-cam",
-    target: Annotated[Optional[str], typer.Option(help="Explain this label. [default: the predicted one]")] = None,  # noqa: UP045
+    target: Annotated[
+        Optional[str],  # noqa: UP045
+        typer.Option(
+            help="Explain this label; several by comma; or all. [default: the predicted one, or with many labels every "
+            "one above 0.5]"
+        ),
+    ] = None,
+    versus: Annotated[
+        Optional[str],  # noqa: UP045
+        typer.Option(help="What speaks for the target rather than for this label."),
+    ] = None,
+    raw: Annotated[str, typer.Option(help="The form of the raw values: npy or safetensors.")] = "npy",
     json: Json = False,
 ) -> None:
     """Show where in a picture the model saw what it says."""
     from kunstkammer.verbs.explain import explain as verb
 
-    show(verb(run, paths, method=method, target=target, out=out), json)
+    show(verb(run, paths, method=method, target=target, versus=versus, out=out, raw=raw), json)
 
 
 @app.command(rich_help_panel=MAKE)

@@ -13,13 +13,14 @@ import numpy as np
 import numpy.typing as npt
 import torch
 from PIL import Image
+from safetensors.numpy import save_file
 from torch.nn.functional import interpolate
 
-from kunstkammer.errors import ModelError
+from kunstkammer.errors import ModelError, unknown_name
 from kunstkammer.files import atomic_file
 from kunstkammer.pictures.overlay import overlay
 from kunstkammer.pictures.scale import Fit
-from kunstkammer.pictures.sheet import caption, contact_sheet
+from kunstkammer.pictures.sheet import caption, headed_table
 
 Floats = npt.NDArray[np.floating]
 
@@ -65,6 +66,15 @@ def to_picture(
     raise ValueError(f"There is no fit '{fit}'. Known: squash, pad, crop.")
 
 
+def lay(image: Image.Image, heat: Floats, signed: bool, opacity: float | None = None) -> Image.Image:
+    """Lay a map over a picture as every figure does: a signed one, strong, over the picture in pale grey.
+
+    `opacity` of the strongest places, by default 0.5, or 0.9 where signed.
+    """
+    strong = (0.9 if signed else 0.5) if opacity is None else opacity
+    return overlay(image, heat, signed=signed, opacity=strong, fade=0.8 if signed else 0.0)
+
+
 def explain_picture(
     image: Image.Image,
     heat: Floats,
@@ -72,7 +82,7 @@ def explain_picture(
     truth: str | None = None,
     prediction: str | None = None,
     signed: bool | None = None,
-    opacity: float = 0.5,
+    opacity: float | None = None,
 ) -> Image.Image:
     """Return a picture with its map over it, captioned "GT: Manga; PRED: Comic" as far as the labels are given.
 
@@ -82,9 +92,9 @@ def explain_picture(
         truth: the true label.
         prediction: the predicted label; the caption's colour says whether it is right.
         signed: whether the map speaks for and against; by default whether it has negative values.
-        opacity: of the map, 0 to 1.
+        opacity: of the map, 0 to 1; see `lay`.
     """
-    shown = overlay(image, heat, signed=_is_signed([heat]) if signed is None else signed, opacity=opacity)
+    shown = lay(image, heat, _is_signed([heat]) if signed is None else signed, opacity)
     parts = [f"GT: {truth}"] * (truth is not None) + [f"PRED: {prediction}"] * (prediction is not None)
     if not parts:
         return shown
@@ -99,7 +109,7 @@ def explain_pictures(
     truths: Sequence[str | None] | None = None,
     predictions: Sequence[str | None] | None = None,
     signed: bool | None = None,
-    opacity: float = 0.5,
+    opacity: float | None = None,
 ) -> list[Image.Image]:
     """Return `explain_picture` for each picture; `signed` is decided for all maps together where it is not given."""
     truths = truths or [None] * len(images)
@@ -118,44 +128,55 @@ def compare_methods(
     captions: Sequence[str] | None = None,
     signed: Mapping[str, bool] | None = None,
     cell: int = 256,
-    opacity: float = 0.5,
+    opacity: float | None = None,
 ) -> Image.Image:
-    """Return one figure: a row for each picture, the picture itself first, then its map by each method.
+    """Return one figure: a row for each picture, the picture itself first, then its map by each method under its name.
 
     Args:
-        images: the original pictures, or their plates.
-        heats: method -> one map (h, w) for each picture, over that picture.
-        captions: what stands under each picture itself.
+        images: the original pictures, or their plates; one picture may come more than once, a label each row.
+        heats: method -> one map (h, w) for each row, over its picture; the columns in this order.
+        captions: what stands under the picture itself, a text each row.
         signed: method -> whether its maps are signed; by default whether any of its maps has negative values.
-        cell: side in pixels of the square that each picture is set into.
-        opacity: of the maps, 0 to 1.
+        cell: pixels of the longer side of each picture in the figure.
+        opacity: of the maps, 0 to 1; see `lay`.
     """
     for method, maps in heats.items():
         if len(maps) != len(images):
             raise ModelError(f"{method} has {len(maps)} maps for {len(images)} pictures; one each is needed.")
     signs = {method: _is_signed(maps) for method, maps in heats.items()} | dict(signed or {})
-    tiles, texts = [], []
+    rows = []
     for number, image in enumerate(images):
         scale = cell / max(image.size)
         size = (max(1, round(image.width * scale)), max(1, round(image.height * scale)))
         # Scaled before the map is laid over it: the map stays smooth where a small picture is enlarged.
         tile = image.convert("RGB").resize(size, Image.Resampling.NEAREST if scale >= 3 else Image.Resampling.LANCZOS)
-        tiles += [tile, *(overlay(tile, m[number], signed=signs[k], opacity=opacity) for k, m in heats.items())]
-        texts += [captions[number] if captions else "", *heats]
-    return contact_sheet(tiles, 1 + len(heats), texts, cell=cell)
+        rows.append([tile, *(lay(tile, m[number], signs[k], opacity) for k, m in heats.items())])
+    return headed_table(rows, ["", *heats], captions, cell=cell)
 
 
-def save_map(path_base: str | os.PathLike[str], heat: Floats, image: Image.Image) -> tuple[Path, Path]:
+RAW_FORMATS = ("npy", "safetensors")
+
+
+def save_map(
+    path_base: str | os.PathLike[str], heat: Floats, image: Image.Image, *, raw: str = "npy"
+) -> tuple[Path, Path]:
     """Write `image` as PATH_BASE.png and the raw values of `heat` as PATH_BASE.npy; return both paths.
 
-    Each file is whole or absent. The array is read again with `numpy.load` and needs no pickle.
+    With `raw` = "safetensors" the values stand in PATH_BASE.safetensors as the tensor "relevance". Each file is whole
+    or absent; neither form of the values needs a pickle.
     """
+    if raw not in RAW_FORMATS:
+        raise unknown_name("format of raw maps", raw, RAW_FORMATS)
     base = os.fspath(path_base)
-    png, array = Path(f"{base}.png"), Path(f"{base}.npy")
+    png, array = Path(f"{base}.png"), Path(f"{base}.{raw}")
     with atomic_file(png) as partial:
         image.save(partial, format="PNG")
-    with atomic_file(array) as partial, open(partial, "wb") as file:
-        np.save(file, np.asarray(heat), allow_pickle=False)
+    with atomic_file(array) as partial:
+        if raw == "safetensors":
+            save_file({"relevance": np.ascontiguousarray(heat)}, partial)
+        else:
+            with open(partial, "wb") as file:
+                np.save(file, np.asarray(heat), allow_pickle=False)
     return png, array
 
 

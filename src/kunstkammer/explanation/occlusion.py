@@ -21,7 +21,7 @@ def occlusion(
 
     Args:
         task: the batch.
-        window: side of the window in pixels; a 14th of the longer side by default.
+        window: side of the window in pixels; an 8th of the longer side by default (28 of 224).
         stride: from one window to the next, at most `window`; half a window by default.
         value: what covers: "mean" (the picture's mean colour), "blur", "zero", "uniform" or a tensor (`baseline_for`).
         seed: of the value "uniform".

@@ -143,6 +143,11 @@ class Task:
         for start in range(0, versions, step):
             yield slice(start, min(start + step, versions))
 
+    def part(self, rows: slice) -> Task:
+        """Return the task for some of its pictures, for methods that need more memory a picture than others."""
+        versus = None if self.versus is None else self.versus[rows]
+        return Task(self.model, self.pixels[rows], self.target[rows], self._memo, versus=versus)
+
     def once(self, key: str, make: Callable[[], T]) -> T:
         """Return what `make()` gives, made once for all batches of one call of `explain`."""
         if key not in self._memo:

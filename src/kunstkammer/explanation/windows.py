@@ -9,9 +9,6 @@ from torch import Tensor
 
 from kunstkammer.errors import ModelError
 
-ACROSS = 14
-"""By default the window is such a part of the longer side (16 pixels of 224)."""
-
 
 @dataclass(frozen=True)
 class Windows:
@@ -36,6 +33,7 @@ class Windows:
     def spread(self, values: Tensor) -> Tensor:
         """Return maps (N, 1, H, W) for one number a window, (windows, N): each pixel the mean of those that cover it.
 
+        >>> import torch
         >>> windows = windows_over((2, 4), side=2, stride=2)
         >>> windows.spread(torch.tensor([[1.0], [3.0]]))[0, 0, 0].tolist()
         [1.0, 1.0, 3.0, 3.0]
@@ -49,15 +47,17 @@ class Windows:
         return (maps / covered.clamp(min=1)).unsqueeze(1)
 
 
-def windows_over(size: Sequence[int], side: int | None = None, stride: int | None = None) -> Windows:
+def windows_over(
+    size: Sequence[int], side: int | None = None, stride: int | None = None, *, across: int = 8
+) -> Windows:
     """Return windows of `side` pixels every `stride` pixels over pictures of `size` = (height, width).
 
-    By default a window is a 14th of the longer side and the stride half of it. The last window of a row or column is
-    moved back to end at the edge, so that no pixel is left out. Raises `ModelError` where a window is larger than the
-    picture, or where the stride would leave gaps.
+    By default `across` windows make up the longer side, and the stride is half a window. The last window of a row or
+    column is moved back to end at the edge, so that no pixel is left out. Raises `ModelError` where a window is larger
+    than the picture, or where the stride would leave gaps.
     """
     height, width = int(size[0]), int(size[1])
-    side = max(1, min(height, width, -(-max(height, width) // ACROSS))) if side is None else side
+    side = max(1, min(height, width, -(-max(height, width) // across))) if side is None else side
     stride = max(1, side // 2) if stride is None else stride
     if not 1 <= side <= min(height, width):
         raise ModelError(

@@ -9,6 +9,7 @@ import matplotlib
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from PIL import Image, ImageDraw
+from scipy.ndimage import gaussian_filter
 
 from kunstkammer.pictures.sheet import caption, contact_sheet, side_by_side
 
@@ -17,12 +18,12 @@ __all__ = ["caption", "contact_sheet", "heat_image", "overlay", "side_by_side"]
 TOP_PERCENTILE = 99.0
 """What counts as full strength: the few extreme pixels of a grainy map must not make all others invisible."""
 
-# Both maps are perceptually even. Of inferno the nearly black and the pale yellow end are left out: the one hides ink,
-# the other is lost on paper.
+# Both maps are even in lightness (`_evened`). Of inferno the nearly black and the pale yellow end are left out: the one
+# hides ink, the other is lost on paper.
 _UNSIGNED = ("inferno", 0.18, 0.82)
 _SIGNED = ("RdBu_r", 0.04, 0.96)
 
-MOST_LINES = 24
+MOST_LINES = 16
 """A contour of more pieces than this belongs to a grainy map, where it would only be clutter; it is then left out."""
 
 
@@ -33,6 +34,7 @@ def overlay(
     signed: bool = False,
     opacity: float = 0.5,
     contour: float = 0.2,
+    fade: float = 0.0,
 ) -> Image.Image:
     """Lay a heat map over a picture: the stronger, the less transparent, so that the picture stays to be seen.
 
@@ -44,15 +46,21 @@ def overlay(
         opacity: of the strongest places, 0..1.
         contour: the share of the picture, 0..1, that a thin line encloses: its strongest part (by amount where signed).
             0 for no line.
+        fade: 0..1, how far the picture is first turned into a pale grey one, on which red and blue, and the grain of
+            gradients, can be seen.
 
     Returns:
         An RGB image of the size of `image`.
     """
     _within(opacity, "opacity")
     _within(contour, "contour")
+    _within(fade, "fade")
     values = _scaled(heat, image.size, signed)
     strength = np.abs(values)
-    base = np.asarray(image.convert("RGB"), dtype=np.float32)
+    base: NDArray[np.floating] = np.asarray(image.convert("RGB"), dtype=np.float32)
+    if fade > 0:
+        pale = 128 + np.asarray(image.convert("L"), dtype=np.float32)[:, :, None] / 2
+        base = base * (1 - fade) + pale * fade
     alpha = (opacity * strength)[:, :, None]
     mixed = base * (1 - alpha) + _colours(values, signed).astype(np.float32) * alpha
     result = Image.fromarray(np.rint(mixed).astype(np.uint8))
@@ -76,9 +84,13 @@ def _scaled(heat: ArrayLike, size: tuple[int, int], signed: bool) -> NDArray[np.
     if array.ndim != 2 or array.size == 0:
         raise ValueError(f"A heat map has two dimensions (height, width), not the shape {array.shape}.")
     array = np.nan_to_num(array, nan=0.0, posinf=0.0, neginf=0.0)
+    peak = float(np.abs(array).max())
+    if peak == 0:
+        return np.zeros((size[1], size[0]), dtype=np.float32)
+    array = array / peak  # so that differences of the largest numbers there are do not overflow
     low = 0.0 if signed else float(array.min())
     span = float(np.percentile(np.abs(array - low), TOP_PERCENTILE)) or float(np.abs(array - low).max())
-    if span <= 1e-9 * max(1e-30, float(np.abs(array).max())):
+    if span <= 1e-9:
         return np.zeros((size[1], size[0]), dtype=np.float32)
     # Scaled before it is enlarged, so that values too large or small for 32 bits do no harm.
     small = Image.fromarray(np.clip((array - low) / span, -4, 4).astype(np.float32))
@@ -89,7 +101,37 @@ def _scaled(heat: ArrayLike, size: tuple[int, int], signed: bool) -> NDArray[np.
 @lru_cache
 def _table(signed: bool) -> NDArray[np.uint8]:
     name, first, last = _SIGNED if signed else _UNSIGNED
-    return matplotlib.colormaps[name](np.linspace(first, last, 511), bytes=True)[:, :3]
+    fine = matplotlib.colormaps[name](np.linspace(first, last, 2047))[:, :3]
+    if not signed:
+        return np.rint(255 * _evened(fine, 511)).astype(np.uint8)
+    # Both halves reach the same lightness, so that neither sign looks stronger than the other.
+    below, above = fine[: 2047 // 2 + 1], fine[2047 // 2 :]
+    darkest = max(lightness(below[0]), lightness(above[-1]))
+    halves = [half[lightness(half) >= darkest] for half in (below, above)]
+    table = np.concatenate([_evened(halves[0], 256), _evened(halves[1], 256)[1:]])
+    return np.rint(255 * table).astype(np.uint8)
+
+
+def lightness(colours: ArrayLike) -> NDArray[np.float64]:
+    """Return CIE L*, 0 to 100, of sRGB colours (..., 3) in 0..1.
+
+    >>> lightness([[0, 0, 0], [1, 1, 1]]).round(2).tolist()
+    [0.0, 100.0]
+    """
+    values = np.asarray(colours, dtype=np.float64)
+    linear = np.where(values <= 0.04045, values / 12.92, ((values + 0.055) / 1.055) ** 2.4)
+    luminance = linear @ np.array([0.2126, 0.7152, 0.0722])
+    return np.where(luminance > 216 / 24389, 116 * np.cbrt(luminance) - 16, luminance * 24389 / 27)
+
+
+def _evened(colours: NDArray[np.float64], count: int) -> NDArray[np.float64]:
+    """Return `count` colours out of a run of them, (n, 3), whose lightness goes in equal steps from end to end."""
+    light = lightness(colours)
+    rising = light[-1] > light[0]
+    steps = np.maximum.accumulate(light) if rising else np.minimum.accumulate(light)
+    order = slice(None) if rising else slice(None, None, -1)
+    places = np.interp(np.linspace(light[0], light[-1], count), steps[order], np.arange(len(colours))[order])
+    return np.stack([np.interp(places, np.arange(len(colours)), channel) for channel in colours.T], axis=1)
 
 
 def _colours(values: NDArray[np.float32], signed: bool) -> NDArray[np.uint8]:
@@ -99,6 +141,8 @@ def _colours(values: NDArray[np.float32], signed: bool) -> NDArray[np.uint8]:
 
 def _outlined(image: Image.Image, strength: NDArray[np.float32], share: float) -> Image.Image:
     """Draw a thin line around the strongest `share` of the picture, dark with a light rim: to be seen on any ground."""
+    # Smoothed, so that the line goes round places, not round single pixels.
+    strength = gaussian_filter(strength, max(image.size) / 150, mode="nearest")
     level = max(float(np.quantile(strength, 1 - share)), 0.05)
     if strength.max() <= level:
         return image

@@ -27,22 +27,28 @@ def caption(image: Image.Image, text: str, *, good: bool | None = None) -> Image
         An RGB image, higher than `image` by the strip.
     """
     width = max(image.width, NARROWEST)
+    strip = _strip(text, width, good)
+    result = Image.new("RGB", (width, image.height + strip.height), PAPER)
+    result.paste(image.convert("RGB"), ((width - image.width) // 2, 0))
+    result.paste(strip, (0, image.height))
+    return result
+
+
+def _strip(text: str, width: int, good: bool | None = None) -> Image.Image:
+    """Draw text on a strip of `width` pixels, wrapped, with a mark where `good` is given."""
     size = max(11, min(30, round(width / 22)))
     font = _font(size)
     pad = max(3, size // 3)
     mark = 0 if good is None else size + pad
     lines = _wrap(text, font, width - 2 * pad - mark)
     step = round(size * 1.35)
-    strip = step * len(lines) + 2 * pad
-    result = Image.new("RGB", (width, image.height + strip), PAPER)
-    result.paste(image.convert("RGB"), ((width - image.width) // 2, 0))
-    pen = ImageDraw.Draw(result)
-    top = image.height + pad
+    strip = Image.new("RGB", (width, step * len(lines) + 2 * pad), PAPER)
+    pen = ImageDraw.Draw(strip)
     if good is not None:
-        _draw_mark(result, (pad, top + (step - size) // 2), size, good)
+        _draw_mark(strip, (pad, pad + (step - size) // 2), size, good)
     for number, line in enumerate(lines):
-        pen.text((pad + mark, top + number * step + step // 2), line, fill=INK, font=font, anchor="lm")
-    return result
+        pen.text((pad + mark, pad + number * step + step // 2), line, fill=INK, font=font, anchor="lm")
+    return strip
 
 
 def side_by_side(images: Sequence[Image.Image], *, gap: int = 8, height: int | None = None) -> Image.Image:
@@ -96,19 +102,59 @@ def contact_sheet(
     return sheet
 
 
+def headed_table(
+    rows: Sequence[Sequence[Image.Image]],
+    heads: Sequence[str],
+    captions: Sequence[str] | None = None,
+    *,
+    cell: int = 256,
+    gap: int = 10,
+) -> Image.Image:
+    """Set rows of pictures under heads, each picture scaled into `cell` pixels across; a caption under each first one.
+
+    Raises `ValueError` where a row has not one picture for each head, or a caption is missing.
+    """
+    if not rows or not heads or any(len(row) != len(heads) for row in rows):
+        raise ValueError(f"Every row needs a picture for each of the {len(heads)} heads, and there must be one.")
+    if captions is not None and len(captions) != len(rows):
+        raise ValueError(f"There are {len(rows)} rows, but {len(captions)} captions.")
+    width = max(cell, NARROWEST)
+    strips = [_strip(head, width) for head in heads]
+    tiles = [[_within_cell(image.convert("RGB"), cell) for image in row] for row in rows]
+    for line, text in zip(tiles, captions or [], strict=False):
+        line[0] = caption(line[0], text)
+    heights = [max(tile.height for tile in line) for line in tiles]
+    top = max(strip.height for strip in strips) + gap
+    sheet = Image.new("RGB", (gap + len(heads) * (width + gap), top + sum(heights) + gap * len(rows)), PAPER)
+    for place, strip in enumerate(strips):  # heads stand on the pictures, not on the upper edge
+        sheet.paste(strip, (gap + place * (width + gap), top - strip.height))
+    for line, height in zip(tiles, heights, strict=True):
+        for place, tile in enumerate(line):
+            sheet.paste(tile, (gap + place * (width + gap) + (width - tile.width) // 2, top))
+        top += height + gap
+    return sheet
+
+
 def _to_height(image: Image.Image, height: int) -> Image.Image:
     if image.height == height:
         return image
     return image.resize((max(1, round(image.width * height / image.height)), height), Image.Resampling.LANCZOS)
 
 
-def _in_square(image: Image.Image, side: int) -> Image.Image:
-    """Scale into a white square; small pictures are enlarged without smoothing, so that their pixels are seen."""
+def _within_cell(image: Image.Image, side: int) -> Image.Image:
+    """Scale to `side` pixels at the longer side; small pictures are enlarged without smoothing, their pixels seen."""
     scale = side / max(image.size)
     size = (max(1, round(image.width * scale)), max(1, round(image.height * scale)))
-    method = Image.Resampling.NEAREST if scale >= 3 else Image.Resampling.LANCZOS
+    if size == image.size:
+        return image
+    return image.resize(size, Image.Resampling.NEAREST if scale >= 3 else Image.Resampling.LANCZOS)
+
+
+def _in_square(image: Image.Image, side: int) -> Image.Image:
+    """Scale into a white square, see `_within_cell`."""
+    inner = _within_cell(image, side)
     square = Image.new("RGB", (side, side), PAPER)
-    square.paste(image.resize(size, method), ((side - size[0]) // 2, (side - size[1]) // 2))
+    square.paste(inner, ((side - inner.width) // 2, (side - inner.height) // 2))
     return square
 
 

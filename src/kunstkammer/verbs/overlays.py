@@ -4,18 +4,33 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 if TYPE_CHECKING:
     from PIL import Image
+    from torch import Tensor
 
     from kunstkammer.data.collection import Collection
+    from kunstkammer.data.plates import PlateSettings
     from kunstkammer.models.checkpoint import Checkpoint
 
 SHOWN_PIXELS = 640
-"""Pictures are opened for showing at about this size; JPEG is then decoded scaled down, which is quicker."""
+"""Pictures are shown with a shorter side of at least this, where they have it, and less than twice this."""
+
+
+@dataclass(frozen=True)
+class Look:
+    """A picture, decoded once for the model and for showing.
+
+    Attributes:
+        plate: uint8 (C, H, W), what the model sees.
+        picture: for showing: RGB, scaled down by a whole factor where it is large.
+    """
+
+    plate: np.ndarray
+    picture: Image.Image
 
 
 @dataclass(frozen=True)
@@ -33,14 +48,67 @@ class Explained:
     overlay: Image.Image
 
 
+def look_at(collection: Collection, index: int, settings: PlateSettings) -> Look:
+    """Open a picture once; again only where the model wants it grey, or decoded smaller than it is shown.
+
+    The plate is bit for bit that of `make_plate`. Raises `PictureError`.
+    """
+    from kunstkammer.data.single_pass import plate_of
+    from kunstkammer.pictures.read import picture_size
+
+    look = settings.look()
+    image = collection.open(index, grey=look.grey, at_least=look.at_least)
+    plate = plate_of(image, look)
+    whole = min(image.size) >= SHOWN_PIXELS or image.size == picture_size(collection.source(index))
+    if look.grey or not whole:
+        image = collection.open(index, at_least=SHOWN_PIXELS)
+    factor = min(image.size) // SHOWN_PIXELS
+    return Look(plate, image.reduce(factor) if factor > 1 else image)
+
+
+def relevance(
+    checkpoint: Checkpoint,
+    pixels: Tensor,
+    method: str,
+    target: Any = None,
+    *,
+    texts: Tensor | None = None,
+    **options: Any,
+) -> np.ndarray:
+    """Return raw maps float32 (N, C, H, W) of a checkpoint for its input; scene models with the text of each picture.
+
+    `options` as for `explanation.explain`, `texts` a row of text features a picture.
+    """
+    import torch
+
+    from kunstkammer.explanation import explain
+    from kunstkammer.models.scene import Told
+
+    if texts is None:
+        return explain(checkpoint.model, pixels, target, method, **options).float().cpu().numpy()
+    each = target if isinstance(target, list) else [target] * len(pixels)
+    maps = [  # one at a time, each with its own text
+        explain(Told(checkpoint.model, texts[i : i + 1]), pixels[i : i + 1], one, method, **options)
+        for i, one in enumerate(each)
+    ]
+    return torch.cat(maps).float().cpu().numpy()
+
+
+def on_picture(checkpoint: Checkpoint, heat: np.ndarray, picture: Image.Image) -> np.ndarray:
+    """Return a map (h, w) over the model's input as one over the picture, in the picture's own geometry."""
+    from kunstkammer.explanation.figure import to_picture
+
+    settings = checkpoint.plate_settings
+    size = (picture.height, picture.width)
+    return to_picture(heat, size, settings.fit, plate_size=(settings.height, settings.width))
+
+
 def explained(
     checkpoint: Checkpoint,
     collection: Collection,
     indices: Sequence[int],
     method: str,
     target: int | str | None = None,
-    *,
-    at_least: int | None = SHOWN_PIXELS,
 ) -> list[Explained]:
     """Explain the model's decision on the pictures at `indices` of a collection, for scene models with their text.
 
@@ -50,33 +118,21 @@ def explained(
         indices: places in the collection.
         method: a registered explainer.
         target: the label to explain; the predicted one where not given.
-        at_least: open the pictures at this size or above, where that is quicker; None for their full size.
     """
     import torch
 
-    from kunstkammer.data.plates import make_plate
-    from kunstkammer.explanation import explain
-    from kunstkammer.explanation.figure import to_heat, to_picture
-    from kunstkammer.models.scene import Told
-    from kunstkammer.pictures.overlay import overlay
+    from kunstkammer.explanation.figure import lay, to_heat
 
     if not len(indices):
         return []
-    settings = checkpoint.plate_settings
-    plates = [make_plate(collection.source(i), settings, name=collection.files[i]) for i in indices]
-    pixels = checkpoint.prepare(torch.from_numpy(np.stack(plates)))
-    texts = checkpoint.extras(collection).get("text_features")
-    if texts is None:
-        maps = explain(checkpoint.model, pixels, target=target, method=method).float().cpu()
-    else:  # one at a time, each with its own text
-        told = [(row[None], Told(checkpoint.model, texts[[i]])) for row, i in zip(pixels, indices, strict=True)]
-        maps = torch.cat([explain(model, row, target=target, method=method).float().cpu() for row, model in told])
+    looks = [look_at(collection, i, checkpoint.plate_settings) for i in indices]
+    pixels = checkpoint.prepare(torch.from_numpy(np.stack([look.plate for look in looks])))
+    rows = checkpoint.extras(collection).get("text_features")
+    maps = relevance(checkpoint, pixels, method, target, texts=None if rows is None else rows[list(indices)])
     signed = bool((maps < 0).any())
     found = []
-    for i, heat_map in zip(indices, maps, strict=True):
+    for look, heat_map in zip(looks, maps, strict=True):
         heat = to_heat(heat_map)
-        picture = collection.open(i, at_least=at_least)
-        size = (picture.height, picture.width)
-        shown = to_picture(heat, size, settings.fit, plate_size=(settings.height, settings.width))
-        found.append(Explained(picture, heat, overlay(picture, shown, signed=signed)))
+        shown = on_picture(checkpoint, heat, look.picture)
+        found.append(Explained(look.picture, heat, lay(look.picture, shown, signed)))
     return found
