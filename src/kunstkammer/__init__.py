@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from kunstkammer.verbs.draw import draw
     from kunstkammer.verbs.evaluate import evaluate
     from kunstkammer.verbs.explain import explain
+    from kunstkammer.verbs.fit_patterns import fit_patterns
     from kunstkammer.verbs.listing import list
     from kunstkammer.verbs.predict import predict
     from kunstkammer.verbs.train import train
@@ -46,6 +47,7 @@ _HOMES = {
     "evaluate": "kunstkammer.verbs.evaluate",
     "predict": "kunstkammer.verbs.predict",
     "explain": "kunstkammer.verbs.explain",
+    "fit_patterns": "kunstkammer.verbs.fit_patterns",
     "list": "kunstkammer.verbs.listing",
 }
 
@@ -60,6 +62,7 @@ __all__ = [
     "draw",
     "evaluate",
     "explain",
+    "fit_patterns",
     "list",
     "open_checkpoint",
     "predict",

@@ -13,7 +13,7 @@ from tests.cli.command import run
 from tests.conftest import write_collection
 
 DOCS = Path(__file__).resolve().parents[2] / "docs"
-VERBS = ["demo", "draw", "list", "check", "train", "evaluate", "predict", "explain"]
+VERBS = ["demo", "draw", "list", "check", "train", "evaluate", "predict", "explain", "fit-patterns"]
 TINY = [
     "--recipe", "anime-cartoon", "--set", "picture.size=32", "--set", "training.epochs=2",
     "--set", "model.options={stages: [[4], [8]], dense: 8}", "--set", "evaluation.resamples=100",
@@ -129,6 +129,7 @@ def test_explain_writes_a_picture_and_the_raw_map(trained, tmp_path):
     assert {row["method"] for row in maps} == set(names("explainers")) - set(left_out)
     assert {"gradient", "grad-cam", "occlusion"} <= {row["method"] for row in maps}
     assert "no attention" in left_out["attention-rollout"]
+    assert "kunstkammer fit-patterns RUN DATA" in left_out["pattern-net"]
     assert len({row["png"] for row in maps}) == 2 * len({row["method"] for row in maps})
     assert Path(found["comparison"]).is_file()
     for row in maps:
@@ -162,4 +163,4 @@ def test_every_verb_is_a_function_of_the_same_name():
     import kunstkammer
 
     for verb in VERBS:
-        assert callable(getattr(kunstkammer, verb))
+        assert callable(getattr(kunstkammer, verb.replace("-", "_")))

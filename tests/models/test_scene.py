@@ -8,11 +8,12 @@ import torch
 from torch import nn
 
 from kunstkammer.errors import ModelError
-from kunstkammer.explanation import explain
+from kunstkammer.explanation import explain, fit_patterns
+from kunstkammer.explanation.interface import option_names
 from kunstkammer.models.catalogue import Task, create_model, freeze_backbone
 from kunstkammer.models.features import batch_features
 from kunstkammer.models.scene import SceneNet, Told, scene_around
-from kunstkammer.registry import names
+from kunstkammer.registry import get, names
 from kunstkammer.training.losses import binary_cross_entropy
 from kunstkammer.training.optimization import layer_factors
 from kunstkammer.training.recipe import StyleMixingSettings
@@ -147,12 +148,17 @@ def test_layer_wise_rates_are_those_of_the_picture_network():
     assert max(factor for name, factor in factors.items() if name.startswith("backbone.")) == 0.5
 
 
-@pytest.mark.parametrize("method", [m for m in names("explainers") if not m.startswith(("attention-", "pattern-"))])
+@pytest.mark.parametrize("method", [m for m in names("explainers") if not m.startswith("attention-")])
 def test_every_explainer_works_without_text_and_with(method):
     model = scene("resnet-10")
     x, text = pixels(model, 2), torch.rand(1, 16)
-    alone = explain(model, x, target="fear", method=method)
-    told = explain(Told(model, text), x[:1], target="fear", method=method)
+    knows = "patterns" in option_names(get("explainers", method))
+
+    def more(network):
+        return {"patterns": fit_patterns(network, [x], "linear")} if knows else {}
+
+    alone = explain(model, x, target="fear", method=method, **more(model))
+    told = explain(Told(model, text), x[:1], target="fear", method=method, **more(Told(model, text)))
     assert alone.shape[0] == 2
     assert told.shape == alone[:1].shape
     assert torch.isfinite(told).all()

@@ -270,6 +270,36 @@ def explain(
     show(verb(run, paths, method=method, target=target, versus=versus, out=out, raw=raw), json)
 
 
+@app.command("fit-patterns", rich_help_panel=USE)
+@answers
+def fit_patterns(
+    run: Run,
+    data: Data,
+    pictures: Annotated[
+        Optional[int],  # noqa: UP045
+        typer.Option(min=1, help="Use so many of the training pictures, drawn at random. [default: all]"),
+    ] = None,
+    estimator: Annotated[
+        str, typer.Option(help="two-component (for networks with rectifiers), linear, or negative.")
+    ] = "two-component",
+    label_column: LabelColumn = None,
+    label_separator: LabelSeparator = None,
+    json: Json = False,
+) -> None:
+    """Find what each layer of a model is about, for the methods pattern-net and pattern-attribution."""
+    from kunstkammer.verbs.fit_patterns import fit_patterns as verb
+
+    found = verb(
+        run,
+        data,
+        pictures=pictures,
+        estimator=estimator,
+        label_column=label_column,
+        label_separator=label_separator,
+    )
+    show(found, json)
+
+
 @app.command(rich_help_panel=MAKE)
 @answers
 def cartoonify(

@@ -83,7 +83,9 @@ def relevance(
 
     from kunstkammer.explanation import explain
     from kunstkammer.models.scene import Told
+    from kunstkammer.verbs.fit_patterns import pattern_options
 
+    options = pattern_options(checkpoint, method, with_text=texts is not None) | options
     if texts is None:
         return explain(checkpoint.model, pixels, target, method, **options).float().cpu().numpy()
     each = target if isinstance(target, list) else [target] * len(pixels)

@@ -41,9 +41,9 @@ class Layer:
         return F.conv2d(self.input, self.weight, added, *self.geometry)
 
     def with_bias(self, output: Tensor) -> Tensor:
-        """Return an output without bias with it, a tensor of its own."""
+        """Return an output without bias with it; the very tensor where there is none."""
         if self.bias is None:
-            return output.clone()
+            return output
         return output + (self.bias if self.geometry is None else self.bias[:, None, None])
 
 

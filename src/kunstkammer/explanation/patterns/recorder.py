@@ -91,7 +91,7 @@ class _Recorder(TorchFunctionMode):
         if func is F.batch_norm or name in _HANDED_ON:
             return self._hand_on(func, args, kwargs, given)
         if name in JOINS:
-            return self._join(func, args, kwargs, given)
+            return self._join(func, args, kwargs, given, in_place)
         if name in RECTIFIERS:
             for tensor in given:
                 self._settle(tensor, tensor > 0)
@@ -129,12 +129,16 @@ class _Recorder(TorchFunctionMode):
         self._waiting[id(result)] = (result, waiting)
         return result
 
-    def _join(self, func: Any, args: Sequence[Any], kwargs: Mapping[str, Any], given: list[Tensor]) -> Any:
+    def _join(
+        self, func: Any, args: Sequence[Any], kwargs: Mapping[str, Any], given: list[Tensor], in_place: bool
+    ) -> Any:
         joined: list[_Waiting] = []
         for tensor in given:
             carrier, waiting = self._waiting.pop(id(tensor), (tensor, []))
             for one in waiting:
                 one.held = carrier > 0 if one.held is None else one.held
+                if in_place and one.y is carrier:
+                    one.y = carrier.clone()
             joined += waiting
         result = func(*args, **kwargs)
         self._waiting[id(result)] = (result, joined)

@@ -34,9 +34,10 @@ class LayerSums:
     """The sums of one weight, float64. O outputs; a weight's shape is that of the network's.
 
     Attributes:
-        x, xy: sums of x m and x y m, the weight's shape.
+        x, xy: sums of x m and x (y - shift) m, the weight's shape.
         kept: how often the mask keeps each output, (O,).
         y: sum of y over everything, (O,).
+        shift: about the mean of y, (O,): around it the values are small, and float32 rounds away less.
         count: how many there are of each output.
         precision: the rounding of the arithmetic in which a batch was summed.
     """
@@ -45,52 +46,54 @@ class LayerSums:
     xy: Tensor
     kept: Tensor
     y: Tensor
+    shift: Tensor
     count: int = 0
     precision: float = 0.0
 
     @classmethod
-    def zeros(cls, weight: Tensor) -> LayerSums:
-        """Return the sums of nothing for a weight."""
-        empty = torch.zeros(weight.shape, dtype=torch.float64, device=weight.device)
-        row = torch.zeros(len(weight), dtype=torch.float64, device=weight.device)
-        return cls(empty, empty.clone(), row, row.clone())
+    def zeros(cls, like: Tensor) -> LayerSums:
+        """Return the sums of nothing for a weight, or something of its shape."""
+        empty = torch.zeros(like.shape, dtype=torch.float64, device=like.device)
+        row = torch.zeros(len(like), dtype=torch.float64, device=like.device)
+        return cls(empty, empty.clone(), row, row.clone(), row.clone())
 
     def add(self, seen: Seen, estimator: str) -> None:
         """Count one layer of one forward pass."""
         y, mask = seen.y, _mask(seen, estimator)
-        over = (0, 2, 3) if seen.layer.geometry is not None else tuple(range(y.ndim - 1))
+        convolution = seen.layer.geometry is not None
         number = y.numel() // len(self.kept)
-        total = y.sum(over, dtype=torch.float64)
-        # Around their mean the values of y are small, so that float32 rounds away less; the sums are moved back below.
-        x, xy = masked_sums(seen.layer, y, mask, total / number)
+        total = _sums(y, convolution)
+        if not self.count:
+            self.shift = total / number
+        x, xy = masked_sums(seen.layer, y, mask, self.shift)
         self.x += x
-        self.xy += xy.add_(_along(total / number, x) * x)
-        self.kept += mask.sum(over)
+        self.xy += xy
+        self.kept += _sums(mask, convolution)
         self.y += total
         self.count += number
         self.precision = max(self.precision, torch.finfo(_computed_in(y)).eps)
 
     def merge(self, other: LayerSums) -> None:
         """Add the sums of other pictures."""
-        for mine, theirs in ((self.x, other.x), (self.xy, other.xy), (self.kept, other.kept), (self.y, other.y)):
+        if not self.count:
+            self.shift = other.shift.to(self.shift)
+        moved = other.xy + _along(other.shift - self.shift.to(other.shift), other.x) * other.x
+        for mine, theirs in ((self.x, other.x), (self.xy, moved), (self.kept, other.kept), (self.y, other.y)):
             mine += theirs.to(mine.device)
         self.count += other.count
         self.precision = max(self.precision, other.precision)
 
     def pattern(self, weight: Tensor) -> Tensor:
         """Return the pattern a of each output, float64, the weight's shape; 0 for one that never varies ("dead")."""
-        kept = _along(self.kept.clamp(min=1), self.x)
-        mean_xy = self.xy / kept
-        mean_x_mean_y = self.x / kept * _along(self.y / max(self.count, 1), self.x)
-        covariance = mean_xy - mean_x_mean_y
+        kept, shift, total = (_along(row, self.x) for row in (self.kept.clamp(min=1), self.shift, self.y))
+        mean_x, mean_y = self.x / kept, total / max(self.count, 1)
+        covariance = self.xy / kept - mean_x * (mean_y - shift)
         weight = weight.detach().double()
         inner = (weight * covariance).flatten(1).sum(1)
-        # Of a constant input only the rounding of the two terms is left, and w.a = 1 would blow it up.
-        terms = (weight.abs() * (mean_xy.abs() + mean_x_mean_y.abs())).flatten(1).sum(1)
+        # Of a constant input only the rounding of x y is left, and w.a = 1 would blow it up.
+        terms = (weight.abs() * (self.xy.abs() / kept + mean_x.abs() * (mean_y.abs() + shift.abs()))).flatten(1).sum(1)
         alive = inner.abs() > 4 * self.precision * terms
-        return torch.where(
-            _along(alive, covariance), covariance / _along(torch.where(alive, inner, 1.0), covariance), 0.0
-        )
+        return torch.where(_along(alive, self.x), covariance / _along(torch.where(alive, inner, 1.0), self.x), 0.0)
 
 
 @dataclass
@@ -120,8 +123,7 @@ class PatternStatistics:
     @classmethod
     def of(cls, model: nn.Module, estimator: str = "two-component") -> PatternStatistics:
         """Return empty statistics for a model. Raises `UnknownNameError` for an estimator that there is not."""
-        if estimator not in ESTIMATORS:
-            raise unknown_name("estimator", estimator, ESTIMATORS)
+        check_estimator(estimator)
         return cls(estimator, fingerprint(model))
 
     def add(self, model: nn.Module, pixels: Tensor) -> None:
@@ -142,12 +144,7 @@ class PatternStatistics:
             )
         for name, sums in other.layers.items():
             if name not in self.layers:
-                self.layers[name] = LayerSums(
-                    torch.zeros_like(sums.x),
-                    torch.zeros_like(sums.xy),
-                    torch.zeros_like(sums.kept),
-                    torch.zeros_like(sums.y),
-                )
+                self.layers[name] = LayerSums.zeros(sums.x)
             self.layers[name].merge(sums)
         self.pictures += other.pictures
 
@@ -183,6 +180,12 @@ def add_batch(model: nn.Module, pixels: Tensor, statistics: Iterable[PatternStat
         one.pictures += len(pixels)
 
 
+def check_estimator(estimator: str) -> None:
+    """Raise `UnknownNameError` for an estimator that there is not, with the nearest guess."""
+    if estimator not in ESTIMATORS:
+        raise unknown_name("estimator", estimator, ESTIMATORS)
+
+
 def checked_batch(model: nn.Module, pixels: Tensor) -> Tensor:
     """Return a batch in the model's type, on its device; raise `ModelError` where it is no model input."""
     check_pixels(pixels)
@@ -193,19 +196,27 @@ def checked_batch(model: nn.Module, pixels: Tensor) -> Tensor:
 
 
 def masked_sums(layer: Layer, y: Tensor, mask: Tensor, shift: Tensor) -> tuple[Tensor, Tensor]:
-    """Return the sums of x m and of x m (y - shift) over all patches or rows, float64, the weight's shape."""
+    """Return the sums of x m and of x m (y - shift) over all patches or rows, the weight's shape; at least float32."""
     dtype = _computed_in(y)
-    x, m = layer.input.to(dtype), mask.to(dtype)
+    x, outputs = layer.input.to(dtype), len(layer.weight)
     if layer.geometry is None:
-        my = m * (y.to(dtype) - shift.to(dtype))
-        rows = x.reshape(-1, x.shape[-1])
-        return tuple((part.reshape(-1, part.shape[-1]).T @ rows).double() for part in (m, my))  # type: ignore[return-value]
-    my = m * (y.to(dtype) - shift.to(dtype)[:, None, None])
-    shape = layer.weight.shape
+        rows, kept = x.reshape(-1, x.shape[-1]), mask.reshape(-1, outputs)
+        around = (y.reshape(-1, outputs).to(dtype) - shift.to(dtype)).mul_(kept)
+        return kept.to(dtype).T @ rows, around.T @ rows
     # Both gradients at once: outputs 2 o and 2 o + 1 stay in the group of o.
-    both = torch.stack([m, my], dim=2).flatten(1, 2)
-    sums = conv2d_weight(x, (2 * shape[0], *shape[1:]), both, *layer.geometry).double()
-    return sums[0::2].contiguous(), sums[1::2].contiguous()
+    both = y.new_empty((len(y), outputs, 2, *y.shape[2:]), dtype=dtype)
+    both[:, :, 0] = mask
+    torch.sub(y.to(dtype), shift.to(dtype)[:, None, None], out=both[:, :, 1])
+    both[:, :, 1] *= mask
+    shape = (2 * outputs, *layer.weight.shape[1:])
+    sums = conv2d_weight(x, shape, both.flatten(1, 2), *layer.geometry)
+    return sums[0::2], sums[1::2]
+
+
+def _sums(values: Tensor, convolution: bool) -> Tensor:
+    """Return the sum of each output over pictures and places, float64 (O,): each picture's own in the type it has."""
+    each = values.sum((2, 3)) if convolution else values.sum(-2) if values.ndim > 2 else values
+    return each.double().reshape(-1, each.shape[-1]).sum(0)
 
 
 def _mask(seen: Seen, estimator: str) -> Tensor:
