@@ -112,6 +112,9 @@ class Bench:
         """Train (or adapt) and measure a condition for every seed; None where there is nothing to train."""
         from kunstkammer.evaluation.transfer import Result
 
+        if condition.mixing and self.recipe.model.train == "frozen":
+            self.notes.append(f"{condition.name}: nothing to mix, the network is frozen; left out.")
+            return None
         found, note = self.preparation(condition)
         if found is None:
             self.notes.append(f"{condition.name}: {note}")
