@@ -41,6 +41,11 @@ TextFile = Annotated[
     typer.Option(help="A table or .json list with the text in each picture, where the data has it not."),
 ]
 
+Changes = Annotated[
+    Optional[list[str]],  # noqa: UP045
+    typer.Option("--set", metavar="KEY=VALUE", help="Change a key of the recipe, for example training.epochs=3."),
+]
+
 
 def _version(asked: bool) -> None:
     if asked:
@@ -126,10 +131,7 @@ def train(
         Optional[str],  # noqa: UP045
         typer.Option(help="A name of `kunstkammer list recipes`, or a YAML file. [default: comic-manga-best]"),
     ] = None,
-    set_: Annotated[
-        Optional[list[str]],  # noqa: UP045
-        typer.Option("--set", metavar="KEY=VALUE", help="Change a key of the recipe, for example training.epochs=3."),
-    ] = None,
+    set_: Changes = None,
     resume: Annotated[bool, typer.Option("--resume", help="Go on with a run that was stopped, exactly.")] = False,
     style: Annotated[
         Optional[str],  # noqa: UP045
@@ -209,10 +211,7 @@ def transfer(
             "adaptations`, several joined by +. [default: all single ones]"
         ),
     ] = None,
-    set_: Annotated[
-        Optional[list[str]],  # noqa: UP045
-        typer.Option("--set", metavar="KEY=VALUE", help="Change a key of the recipe, for example training.epochs=3."),
-    ] = None,
+    set_: Changes = None,
     resume: Annotated[bool, typer.Option("--resume", help="Go on with an experiment that was stopped.")] = False,
     json: Json = False,
 ) -> None:
