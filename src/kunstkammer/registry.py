@@ -41,6 +41,8 @@ HOMES: dict[str, tuple[str, ...]] = {
         "kunstkammer.explanation.rules.lrp",
         "kunstkammer.explanation.patterns.methods",
         "kunstkammer.explanation.rules.composite",
+        "kunstkammer.explanation.rules.attention",
+        "kunstkammer.explanation.rules.guided_grad_cam",
         "kunstkammer.explanation.rules.deep_taylor",
         "kunstkammer.explanation.prediction_difference",
         "kunstkammer.explanation.attention",

@@ -6,16 +6,26 @@ shall come back through it. Autograd does the rest. The model is not changed, no
 
 from __future__ import annotations
 
+import types
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
-from typing import Any, cast
+from typing import Any
 
 import torch
 from torch import Tensor
 from torch.overrides import TorchFunctionMode, resolve_name
 
 from kunstkammer.errors import ModelError
-from kunstkammer.explanation.rules.functions import GATES, KINDS
+from kunstkammer.explanation.rules.functions import GATES, KINDS, OPENED
+from kunstkammer.explanation.rules.graph import (
+    check_rectifiers,
+    check_steps,
+    has_kernel_before,
+    mark_kernel,
+    mark_seen,
+    note,
+    noted,
+)
 from kunstkammer.explanation.rules.kernel import Kernel, fold_batch_norm, read_kernel
 from kunstkammer.explanation.task import Task
 
@@ -68,6 +78,9 @@ class Propagation:
 
     A method returns the function's own value (the very numbers) with a gradient of its choice.
     """
+
+    own_steps: frozenset[str] | None = None
+    """Names of the steps it puts into autograd's graph, where nothing else may be in it but routing; None: anything."""
 
     def seed(self, logits: Tensor, score: Tensor, chosen: Tensor) -> Tensor:
         """Return what goes in at the logits (N, K): here the score (N,), at the class in question.
@@ -146,6 +159,9 @@ class Engine(TorchFunctionMode):
         call = Call(func, _plain(func.__name__), tuple(args), kwargs)
         if kwargs.get("out") is not None:
             raise ModelError(f"{_full(func)} writes into a given tensor (out=); no rule covers that.")
+        if call.name in OPENED:
+            with self:
+                return _opened(func)(*args, **kwargs)
         kind = KINDS.get(call.name)
         if kind is None or kind == "routing":
             result = func(*args, **kwargs)
@@ -165,13 +181,15 @@ class Engine(TorchFunctionMode):
         if "dropout" in call.name and not call.given(2, "training", True):
             return call.args[0]
         if call.name == "batch_norm":
-            folded = fold_batch_norm(call.args, call.kwargs, getattr(call.args[0], _MADE_BY, None))
+            folded = fold_batch_norm(call.args, call.kwargs, noted(call.args[0], _MADE_BY))
             if folded is not None:
                 kernel, x = folded
-                return _mark(self.propagation.kernel(kernel, x, call.run))
+                return mark_kernel(self.propagation.kernel(kernel, x, call.run))
         result = getattr(self.propagation, kind)(call)
-        if call.name in GATES and isinstance(result, Tensor):
-            setattr(result, GATE, True)
+        if isinstance(result, Tensor):
+            mark_seen(result, call.tensors())
+        if call.name in GATES:
+            note(result, GATE, True)
         return result
 
     def _kernel(self, call: Call) -> Any:
@@ -179,10 +197,10 @@ class Engine(TorchFunctionMode):
         if read is None:
             return self.propagation.product(call)
         kernel, x = read
-        kernel = replace(kernel, index=self.kernels, first=not _has_kernel_before(x), bounds=getattr(x, _BOUNDS, None))
+        kernel = replace(kernel, index=self.kernels, first=not has_kernel_before(x), bounds=noted(x, _BOUNDS))
         self.kernels += 1
-        result = _mark(self.propagation.kernel(kernel, x, call.run))
-        setattr(result, _MADE_BY, (kernel, x))
+        result = mark_kernel(self.propagation.kernel(kernel, x, call.run))
+        note(result, _MADE_BY, (kernel, x))
         return result
 
     def _in_place(self, kind: str, call: Call) -> Tensor:
@@ -193,18 +211,15 @@ class Engine(TorchFunctionMode):
         result = self._answer(kind, replace(call, func=func, kwargs=kwargs).swapped(target, target.clone()))
         if self.bounded:
             _carry_bounds(replace(call, func=func, kwargs=kwargs), result)
-        for mark in (_MADE_BY, GATE, _BOUNDS):
-            if hasattr(target, mark):
-                delattr(target, mark)
-        if hasattr(result, _BOUNDS):
-            setattr(target, _BOUNDS, getattr(result, _BOUNDS))
-        return target.copy_(result)
+        target.copy_(result)
+        if noted(result, _BOUNDS) is not None:
+            note(target, _BOUNDS, noted(result, _BOUNDS))
+        return target
 
 
 GATE = "_kunstkammer_gate"
 _BOUNDS = "_kunstkammer_bounds"
 _MADE_BY = "_kunstkammer_made_by"
-_KERNEL = "kunstkammer kernel"
 _OUT_OF_PLACE: dict[str, Any] = {
     "__iadd__": torch.add,
     "__isub__": torch.sub,
@@ -225,7 +240,7 @@ def propagate(task: Task, propagation: Propagation) -> Tensor:
     # The network gets a copy, for it may overwrite what it is given.
     given, bounds = start.clone(), propagation.bounds(task.pixels)
     if bounds is not None:
-        setattr(given, _BOUNDS, bounds)
+        note(given, _BOUNDS, bounds)
     with Engine(propagation, bounded=bounds is not None):
         logits = task.logits(given)
     if not logits.requires_grad:
@@ -233,6 +248,10 @@ def propagate(task: Task, propagation: Propagation) -> Tensor:
             f"Nothing leads back from the logits of {type(task.model).__name__} to the pixels: they are cut off, or "
             "come out of a softmax; give the model that ends before it."
         )
+    if propagation.own_steps is None:
+        check_rectifiers(logits)
+    else:
+        check_steps(logits, propagation.own_steps)
     task.settle(logits)
     values = logits.detach().requires_grad_()
     score = task.choose(values)
@@ -271,39 +290,23 @@ def _is_in_place(func: Any, kwargs: dict[str, Any]) -> bool:
     return marked or bool(kwargs.get("inplace")) or name in _OUT_OF_PLACE
 
 
+def _opened(func: Any) -> Callable[..., Any]:
+    """Return a function written in Python that does not hand itself over as a whole, so that what it calls is seen."""
+    seen_inside = {**func.__globals__, "has_torch_function": lambda *_: False}
+    same = types.FunctionType(func.__code__, seen_inside, func.__name__, func.__defaults__, func.__closure__)
+    same.__kwdefaults__ = func.__kwdefaults__
+    return same
+
+
 def _carry_bounds(call: Call, result: Any) -> None:
     """Put the bounds of a function's input through it as well: padding, scaling and the like before a kernel."""
-    known = [one for one in call.tensors() if hasattr(one, _BOUNDS)]
-    if call.name == "setitem" and known:
-        # Part of it is overwritten: what bounds it is no longer known.
-        delattr(known[0], _BOUNDS)
+    known = [one for one in call.tensors() if noted(one, _BOUNDS) is not None]
     kinds = {"routing", "activation", "join", "scaling", "linear", "average"}
     if len(known) != 1 or KINDS.get(call.name) not in kinds or not moving(result) or len(list(call.tensors())) != 1:
         return
-    ends = [call.swapped(known[0], bound.expand_as(known[0]).clone()).run() for bound in getattr(known[0], _BOUNDS)]
+    ends = [call.swapped(known[0], bound.expand_as(known[0]).clone()).run() for bound in noted(known[0], _BOUNDS)]
     if isinstance(result, Tensor):
-        setattr(result, _BOUNDS, (torch.minimum(*ends), torch.maximum(*ends)))
+        note(result, _BOUNDS, (torch.minimum(*ends), torch.maximum(*ends)))
         return
     for one, low, high in zip(result, *ends, strict=True):
-        setattr(one, _BOUNDS, (torch.minimum(low, high), torch.maximum(low, high)))
-
-
-def _mark(result: Tensor) -> Tensor:
-    """Say of a result that a kernel made it, for `_has_kernel_before`."""
-    if result.grad_fn is not None:
-        cast(dict[Any, Any], result.grad_fn.metadata)[_KERNEL] = True
-    return result
-
-
-def _has_kernel_before(x: Tensor) -> bool:
-    """Say whether a kernel lies between the pixels and `x`: the search ends at the nearest ones."""
-    waiting, visited = [x.grad_fn], set()
-    while waiting:
-        node = waiting.pop()
-        if node is None or node in visited:
-            continue
-        if _KERNEL in cast(dict[Any, Any], node.metadata):
-            return True
-        visited.add(node)
-        waiting.extend(following for following, _ in node.next_functions)
-    return False
+        note(one, _BOUNDS, (torch.minimum(low, high), torch.maximum(low, high)))

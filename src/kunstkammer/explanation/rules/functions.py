@@ -69,6 +69,27 @@ WEIGHTS = _names("linalg_norm linalg_vector_norm norm softmax softmin std std_me
 
 ATTENTION = _names("scaled_dot_product_attention")
 
+OPENED = _names("multi_head_attention_forward")
+"""Functions of torch written in Python out of others: these are seen one by one."""
+
+ROUTING_NODES = _names(
+    """
+    AdaptiveMaxPool2D AdaptiveMaxPool3D Alias Amax Amin AsStrided Cat Clone ConstantPadNd Contiguous CopyBackwards
+    CopySlices Diagonal Expand Flip Gather Im2Col Index IndexCopy IndexPut IndexSelect MaskedFill MaskedScatter
+    MaskedSelect Max MaxPool2DWithIndices MaxPool3DWithIndices Maximum Min Minimum Narrow NativeChannelShuffle
+    Permute PixelShuffle PixelUnshuffle ReflectionPad1D ReflectionPad2D ReflectionPad3D Repeat ReplicationPad1D
+    ReplicationPad2D ReplicationPad3D Reshape ReshapeAlias Roll Rot90 Scatter Select Slice Split SplitWithSizes
+    Squeeze Stack Swapaxes T Take ToCopy Transpose Tril Triu Unbind Unflatten Unfold UnsafeSplit UnsafeView
+    Unsqueeze View Where
+    """
+)
+"""Nodes of autograd's graph that routing functions leave behind."""
+
+RECTIFIER_NODES = _names(
+    "Celu Clamp ClampMin Elu Gelu Hardswish Hardtanh LeakyRelu Mish PreluKernel Relu Relu6 Selu Silu Softplus Threshold"
+)
+"""Nodes of autograd's graph that rectifiers leave behind."""
+
 KINDS: dict[str, str] = {
     name: kind
     for kind, names in {

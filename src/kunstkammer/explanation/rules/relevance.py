@@ -14,9 +14,10 @@ from torch import Tensor
 
 from kunstkammer.errors import ModelError
 from kunstkammer.explanation.rules.engine import GATE, Call, Propagation
+from kunstkammer.explanation.rules.graph import has_kernel_before, noted
 from kunstkammer.explanation.rules.kernel import Kernel, batch_norm_map
 
-EPSILON = 1e-9
+EPSILON = 1e-12
 """Keeps shares finite at joins and sums whose parts cancel."""
 
 
@@ -109,7 +110,8 @@ class _Linear(torch.autograd.Function):
         ctx: Any, x: Tensor, linear: Callable[[Tensor], Tensor], value: Callable[[], Tensor] | None, positive: bool
     ) -> Tensor:
         with torch.enable_grad():
-            parts = x.detach().clamp(min=0) if positive else x.detach()
+            # A copy: the network may overwrite x, which its own backward pass may not need.
+            parts = x.detach().clamp(min=0) if positive else x.detach().clone()
             parts.requires_grad_()
             sums = linear(parts)
         ctx.parts, ctx.sums = parts, sums
@@ -127,14 +129,15 @@ class _NotCovered(torch.autograd.Function):
     """A value that relevance must not reach, because no rule says how to go on."""
 
     @staticmethod
-    def forward(ctx: Any, value: Tensor, name: str) -> Tensor:
-        ctx.name = name
-        return value.clone()
+    def forward(ctx: Any, call: Call, *_tensors: Tensor) -> Tensor:
+        ctx.function = call.name
+        result: Tensor = call.run()
+        return result
 
     @staticmethod
     def backward(ctx: Any, *_relevance: Any) -> Any:
         raise ModelError(
-            f"No rule says how relevance passes {ctx.name} of two tensors that both depend on the pixels; "
+            f"No rule says how relevance passes {ctx.function} of two tensors that both depend on the pixels; "
             "choose a method that needs none, such as gradient."
         )
 
@@ -143,8 +146,9 @@ class Relevance(Propagation):
     """Layer-wise relevance propagation, with a rule for each kernel.
 
     - A join (a residual sum) is split in proportion to its parts, and a sum or an average pooling likewise (z rule).
-      A constant that is added, as position embeddings are, keeps its part.
-    - Activations pass relevance unchanged (Bach et al. 2015, equation 58 and below; GELU and SiLU likewise).
+      A constant that is added, as position embeddings are, keeps its part; one that is added before the first kernel,
+      as the mean of the pixels is taken off, does not: that only prepares them.
+    - Activations pass relevance unchanged: ReLU, GELU, SiLU ...
     - Batch norm that follows no kernel, and layer norm: the z rule for the affine map that is left when mean and
       deviation count as constants (for layer norm only the deviation: Ali et al. 2022, section 4.2).
     - Attention weights count as constants, relevance goes through the values (Ali et al. 2022, section 4.1); it does
@@ -153,6 +157,7 @@ class Relevance(Propagation):
       products of two values are split evenly; a denominator gets nothing.
     """
 
+    own_steps = frozenset(f"{step.__name__}Backward" for step in (_Kernel, _Passed, _Shared, _Linear, _NotCovered))
     constants_get_nothing = False
 
     def __init__(self, choose: Callable[[Kernel], KernelRule], box: Box | None = None) -> None:
@@ -184,7 +189,9 @@ class Relevance(Propagation):
         sign_a = -1 if call.name == "rsub" else 1
         sign_b = -alpha if call.name in {"sub", "subtract"} else alpha
         share = self.share
-        if not (a.requires_grad and b.requires_grad) and self.constants_get_nothing:
+        one = a if a.requires_grad else b
+        constant = not (a.requires_grad and b.requires_grad)
+        if constant and (self.constants_get_nothing or not has_kernel_before(one)):
             return passed(call)
         result: Tensor = _Shared.apply(a, b, call.run, lambda x, y, total: share(sign_a * x, sign_b * y, total))
         return result
@@ -195,7 +202,8 @@ class Relevance(Propagation):
             return passed(call)
         a, b = moved
         even = 0.5 if call.name in {"mul", "multiply"} else 1.0
-        of_a = 0.0 if hasattr(a, GATE) and not hasattr(b, GATE) else 1.0 if hasattr(b, GATE) else even
+        gates = [noted(one, GATE) is not None for one in (a, b)]
+        of_a = {(True, False): 0.0, (False, True): 1.0}.get((gates[0], gates[1]), even)
         if call.name == "rdiv":
             a, b = b, a
         result: Tensor = _Shared.apply(a, b, call.run, lambda x, y, _: (x.new_tensor(of_a), y.new_tensor(1 - of_a)))
@@ -204,7 +212,7 @@ class Relevance(Propagation):
     def product(self, call: Call) -> Tensor:
         moved = list(call.tensors())
         if len(moved) > 1:
-            result: Tensor = _NotCovered.apply(call.run(), call.name)
+            result: Tensor = _NotCovered.apply(call, *moved)
             return result
         return self.linear(call)
 
@@ -262,6 +270,10 @@ class PositiveRelevance(EvenRelevance):
     Joins go to the parts that have the sign of their sum, other sums to their positive parts, average pooling goes by
     its gradient, a constant that is added gets nothing.
     """
+
+    own_steps = Relevance.own_steps | {
+        f"{step}Backward" for step in ("Mean", "AvgPool2D", "AvgPool3D", "AdaptiveAvgPool2D", "AdaptiveAvgPool3D")
+    }
 
     def seed(self, logits: Tensor, score: Tensor, chosen: Tensor) -> Tensor:
         """Return the logit where it is positive, 0 elsewhere."""
