@@ -164,3 +164,13 @@ def test_every_verb_is_a_function_of_the_same_name():
 
     for verb in VERBS:
         assert callable(getattr(kunstkammer, verb.replace("-", "_")))
+
+
+def test_explain_makes_preferred_inputs_or_explains_pictures(trained, tmp_path):
+    data, folder, _ = trained
+    done = run("explain", str(folder), "--preferred", "dark", "--out", str(tmp_path), "--json")
+    assert [row["label"] for row in done.json()["pictures"]] == ["dark"]
+    for wrong in ([], [str(data), "--preferred", "dark"]):
+        done = run("explain", str(folder), *wrong, "--out", str(tmp_path))
+        assert done.status == 1
+        assert "not both, not neither" in done.stderr

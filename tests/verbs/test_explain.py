@@ -176,3 +176,18 @@ def test_what_is_wrong_is_said_before_anything_is_written(one, pictures, tmp_pat
     with pytest.raises(error, match=message):
         kunstkammer.explain(one, pictures, out=tmp_path / "out", **options)
     assert not (tmp_path / "out").exists()
+
+
+def test_preferred_inputs_are_pictures_with_their_probability(one, tmp_path):
+    from kunstkammer.verbs.preferred import preferred
+
+    made = preferred(one, "all", out=tmp_path, steps=20)
+    assert [row["label"] for row in made.pictures] == list(LABELS)
+    again = kunstkammer.predict(one, [row["png"] for row in made.pictures]).predictions
+    for k, row in enumerate(made.pictures):
+        with Image.open(row["png"]) as picture:
+            assert picture.size == (64, 64)
+        assert row["probability"] == pytest.approx(again.probabilities[k, k], abs=1e-5)
+    assert made.sheet.is_file()
+    with pytest.raises(UnknownNameError, match="Did you mean 'manga'"):
+        preferred(one, "mangga", out=tmp_path)

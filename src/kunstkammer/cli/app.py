@@ -244,8 +244,11 @@ def predict(
 @answers
 def explain(
     run: Run,
-    paths: Paths,
     out: Annotated[Path, typer.Option(help="The folder for heat maps (PNG and raw values).")],
+    paths: Annotated[
+        Optional[list[str]],  # noqa: UP045
+        typer.Argument(help="Pictures and folders of pictures; or one table of pictures and their text."),
+    ] = None,
     method: Annotated[
         str, typer.Option(help="One or more of `kunstkammer list explainers`, by comma; or all.")
     ] = "grad-cam",
@@ -261,12 +264,27 @@ def explain(
         typer.Option(help="What speaks for the target rather than for this label."),
     ] = None,
     raw: Annotated[str, typer.Option(help="The form of the raw values: npy or safetensors.")] = "npy",
+    preferred: Annotated[
+        Optional[str],  # noqa: UP045
+        typer.Option(
+            metavar="LABEL",
+            help="Instead of explaining pictures, make one that the model would most readily call so; several labels "
+            "by comma; or all.",
+        ),
+    ] = None,
     json: Json = False,
 ) -> None:
     """Show where in a picture the model saw what it says."""
+    from kunstkammer.errors import DataError
     from kunstkammer.verbs.explain import explain as verb
+    from kunstkammer.verbs.preferred import preferred as make
 
-    show(verb(run, paths, method=method, target=target, versus=versus, out=out, raw=raw), json)
+    if (preferred is None) == (not paths):
+        raise DataError("Name the pictures to explain, or --preferred LABEL to have one made; not both, not neither.")
+    if preferred is not None:
+        show(make(run, preferred, versus=versus, out=out), json)
+        return
+    show(verb(run, paths or [], method=method, target=target, versus=versus, out=out, raw=raw), json)
 
 
 @app.command("fit-patterns", rich_help_panel=USE)

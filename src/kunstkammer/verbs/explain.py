@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
@@ -16,7 +15,7 @@ from kunstkammer.errors import DataError, ModelError, PictureError, UnknownNameE
 from kunstkammer.files import disk_errors
 from kunstkammer.progress import progress, say
 from kunstkammer.verbs.overlays import Look, look_at, on_picture, relevance
-from kunstkammer.verbs.questions import Questions
+from kunstkammer.verbs.questions import Questions, file_part
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -200,7 +199,7 @@ class _Walk:
         if self.questions.versus is not None:
             asked["versus"] = self.questions.label_names[self.questions.versus]
         shown = {method: on_picture(self.checkpoint, heat, picture) for method, heat in heats.items()}
-        base = f"{name}.{_safe(asked['target'])}" if self.questions.several else name
+        base = f"{name}.{file_part(asked['target'])}" if self.questions.several else name
         for method, heat in shown.items():
             laid = caption(lay(picture, heat, self._signed[method]), said)
             png, array = save_map(self.out / f"{base}.{method}", heats[method], laid, raw=self.raw)
@@ -274,10 +273,6 @@ def _asked(row: dict[str, str]) -> str:
     return f"{row['target']} rather than {row['versus']}" if "versus" in row else row["target"]
 
 
-def _safe(text: str) -> str:
-    return re.sub(r"[^\w .()-]+", "_", text)[:60].strip() or "label"
-
-
 class _Names:
     """Gives each picture's heat maps a file name: its own stem, numbered where two pictures share one."""
 
@@ -285,7 +280,7 @@ class _Names:
         self._taken: set[str] = set()
 
     def of(self, file: str) -> str:
-        stem = re.sub(r"[^\w .()-]+", "_", Path(file).stem)[:120] or "picture"
+        stem = file_part(Path(file).stem, most=120)
         name, number = stem, 2
         while name.lower() in self._taken:
             name, number = f"{stem}-{number}", number + 1

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -70,6 +71,15 @@ class Questions:
         """Return a class, and what it is held against, in words."""
         name = self.label_names[label]
         return name if self.versus is None else f"{name} rather than {self.label_names[self.versus]}"
+
+
+def file_part(text: str, most: int = 60) -> str:
+    """Return a text as a part of a file name that every file system takes.
+
+    >>> file_part("tabby, tabby cat / 3")
+    'tabby_ tabby cat _ 3'
+    """
+    return re.sub(r"[^\w .()-]+", "_", text)[:most].strip() or "_"
 
 
 def _numbers(names: tuple[str, ...], target: str | Sequence[str]) -> tuple[int, ...]:
