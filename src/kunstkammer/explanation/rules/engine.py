@@ -260,6 +260,14 @@ def propagate(task: Task, propagation: Propagation) -> Tensor:
     return result
 
 
+def count_kernels(task: Task) -> int:
+    """Return how many kernels the network calls for one picture."""
+    engine = Engine(Propagation())
+    with engine:
+        task.logits(task.pixels[:1].clone().requires_grad_())
+    return engine.kernels
+
+
 def _plain(name: str) -> str:
     """Return a function's name without what says that it is an operator or works in place.
 
