@@ -4,7 +4,9 @@
 - `target`: which class is explained
 - `interface`: `explain`, which checks everything and calls the method
 - `layers`: where a network still knows where things are: `find_layer`; `centres`: which places its cells look at
-- `grad_cam`, `gradient`: the methods, each one function with `@register("explainers", name, summary)`
+- `grad_cam`, `gradient`, `smoothgrad`, `integrated`, `occlusion`, `prediction_difference`, `attention`: the methods, each
+  one function with `@register("explainers", name, summary)`; `baseline`, `windows`, `patch_normal` are what they share
+- `preferred`: the picture that a model would most readily call so
 - `patterns/`: PatternNet and PatternAttribution, and the fitting of their patterns
 - `figure`: from maps to pictures that people understand
 """
@@ -19,8 +21,9 @@ if TYPE_CHECKING:
     from kunstkammer.explanation.patterns.fit import fit_patterns
     from kunstkammer.explanation.patterns.statistics import PatternStatistics
     from kunstkammer.explanation.patterns.store import Patterns
+    from kunstkammer.explanation.preferred import preferred_input
 
-__all__ = ["PatternStatistics", "Patterns", "explain", "find_layer", "fit_patterns"]
+__all__ = ["PatternStatistics", "Patterns", "explain", "find_layer", "fit_patterns", "preferred_input"]
 
 _HOMES = {
     "PatternStatistics": "patterns.statistics",
@@ -28,6 +31,7 @@ _HOMES = {
     "explain": "interface",
     "find_layer": "layers",
     "fit_patterns": "patterns.fit",
+    "preferred_input": "preferred",
 }
 
 
