@@ -4,8 +4,9 @@
 - `target`: which class is explained
 - `interface`: `explain`, which checks everything and calls the method
 - `layers`: where a network still knows where things are: `find_layer`; `centres`: which places its cells look at
-- `grad_cam`, `gradient`, `smoothgrad`, `integrated`, `occlusion`, `prediction_difference`, `attention`: the methods, each
-  one function with `@register("explainers", name, summary)`; `baseline`, `windows`, `patch_normal` are what they share
+- `grad_cam`, `gradient`, `smoothgrad`, `integrated`, `occlusion`, `prediction_difference`, `attention`: the methods,
+  each a function with `@register("explainers", name, summary)`; they share `baseline`, `windows`, `patch_normal`
+- `degradation`: the experiment that tells methods apart: what falls when the most relevant patches go first
 - `preferred`: the picture that a model would most readily call so
 - `patterns/`: PatternNet and PatternAttribution, and the fitting of their patterns
 - `figure`: from maps to pictures that people understand

@@ -1,0 +1,202 @@
+"""Picture degradation: how fast the score falls when a method's most relevant patches are taken away first."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import avg_pool2d, interpolate
+
+from kunstkammer.errors import ModelError, unknown_name
+from kunstkammer.evaluation.intervals import resample_weights
+from kunstkammer.explanation.baseline import baseline_for
+from kunstkammer.explanation.task import borrowed, logits_of
+
+RANDOM = "random"
+ORDERS = ("most", "least")
+
+Floats = npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Area:
+    """The mean over pictures of the area under a curve, or between two, with its 95 % bootstrap interval."""
+
+    value: float
+    low: float
+    high: float
+
+
+@dataclass(frozen=True)
+class Curves:
+    """What became of the score of each picture.
+
+    Attributes:
+        scores: method -> float64 (N, steps + 1): the probability of the class that the model chose at first, after
+            0, 1, ... patches were replaced.
+    """
+
+    scores: dict[str, Floats]
+
+    def area(self, method: str, beside: str | None = None, *, resamples: int = 1000, seed: int = 0) -> Area:
+        """Return the mean score of a method over all steps, or that of `beside` less it: how much faster it falls.
+
+        Intervals resample pictures; with `beside` both curves of a picture stay together. Raises `UnknownNameError`.
+        """
+        for name in (method, beside):
+            if name is not None and name not in self.scores:
+                raise unknown_name("curve", name, self.scores)
+        each = self.scores[method].mean(axis=1)
+        if beside is not None:
+            each = self.scores[beside].mean(axis=1) - each
+        members = np.arange(len(each))
+        means = np.concatenate([w @ each / w.sum(axis=1) for w in resample_weights(members, resamples, seed)])
+        low, high = np.quantile(means, [0.025, 0.975])
+        return Area(float(each.mean()), float(low), float(high))
+
+
+def degrade(
+    model: nn.Module,
+    pixels: Tensor,
+    maps: Mapping[str, Tensor],
+    *,
+    patch: int = 9,
+    steps: int = 100,
+    order: str = "most",
+    fill: str = "mean",
+    batch_size: int = 64,
+    seed: int = 0,
+) -> Curves:
+    """Take the most relevant patches away one by one, and watch the score (Kindermans et al. 2017, section 4.2).
+
+    The picture is laid out in patches that do not overlap (what is left over at the edges stays); a patch's relevance
+    is the sum of its map. Beside the methods stands "random", an order by chance.
+
+    Args:
+        model: a classifier as `explain` takes; left as it was found.
+        pixels: (N, C, H, W), its input.
+        maps: method -> its relevance (N, C or 1, H, W) for these pictures.
+        patch: side of a patch in pixels.
+        steps: patches to replace, at most as many as there are.
+        order: "most" relevant first, or "least".
+        fill: "mean" (the patch's own mean colour), "blur" (the picture, blurred) or "inpaint" (colours run in from
+            what is left).
+        batch_size: so many rows go through the model at once.
+        seed: of the random order.
+
+    Raises `ModelError` for maps of another size or a picture smaller than a patch, `UnknownNameError` for an unknown
+    order or fill.
+    """
+    if order not in ORDERS:
+        raise unknown_name("order", order, ORDERS)
+    if fill not in FILLS:
+        raise unknown_name("fill", fill, FILLS)
+    rows, columns = pixels.shape[2] // patch, pixels.shape[3] // patch
+    if rows * columns == 0:
+        raise ModelError(
+            f"Pictures of {pixels.shape[2]} x {pixels.shape[3]} are smaller than a patch of {patch} pixels; "
+            "give a smaller patch."
+        )
+    steps = min(steps, rows * columns)
+    ranks = {name: _ranks(name, relevance, pixels, patch, order) for name, relevance in maps.items()}
+    noise = torch.rand(len(pixels), rows * columns, generator=torch.Generator().manual_seed(seed))
+    ranks[RANDOM] = noise.argsort(dim=1).argsort(dim=1)
+    with borrowed(model), torch.no_grad():
+        parts = [pixels[i : i + batch_size] for i in range(0, len(pixels), batch_size)]
+        chosen = torch.cat([logits_of(model, part).argmax(dim=1) for part in parts])
+        scores = {
+            name: _scores(
+                model, pixels, chosen, rank.to(pixels.device), patch, steps, FILLS[fill](pixels, patch), batch_size
+            )
+            for name, rank in ranks.items()
+        }
+    return Curves(scores)
+
+
+Filler = Callable[[Tensor, Tensor, Tensor], Tensor]
+"""(pictures (M, C, H, W), which of all they are (M,), gone (M, 1, H, W) in 0 and 1) -> what stands where it is gone."""
+
+
+def _mean_fill(pixels: Tensor, patch: int) -> Filler:
+    means = interpolate(avg_pool2d(pixels, patch), scale_factor=patch, mode="nearest")
+    filled = pixels.clone()
+    filled[:, :, : means.shape[2], : means.shape[3]] = means
+    return lambda pictures, which, gone: filled[which]
+
+
+def _blur_fill(pixels: Tensor, patch: int) -> Filler:
+    filled = baseline_for(pixels, "blur")
+    return lambda pictures, which, gone: filled[which]
+
+
+def _inpaint_fill(pixels: Tensor, patch: int) -> Filler:
+    return lambda pictures, which, gone: inpainted(pictures, gone)
+
+
+FILLS: dict[str, Callable[[Tensor, int], Filler]] = {"mean": _mean_fill, "blur": _blur_fill, "inpaint": _inpaint_fill}
+
+
+def inpainted(pictures: Tensor, gone: Tensor) -> Tensor:
+    """Return pictures (M, C, H, W) whose gone places (M, 1, H, W) take the mean of what is left around them.
+
+    Pull and push (Gortler et al. 1996, section 3.4): halved until every place has something, and enlarged again.
+
+    >>> picture, gone = torch.tensor([[[[1.0, 9.0], [3.0, 2.0]]]]), torch.tensor([[[[0.0, 1.0], [0.0, 0.0]]]])
+    >>> inpainted(picture, gone)
+    tensor([[[[1., 2.],
+              [3., 2.]]]])
+    """
+    left = 1 - gone
+    if not bool(gone.any()) or min(pictures.shape[2:]) < 2:
+        return pictures * left
+    share = avg_pool2d(left, 2, ceil_mode=True)
+    coarse = avg_pool2d(pictures * left, 2, ceil_mode=True) / share.clamp(min=1e-9)
+    coarse = inpainted(coarse, (share == 0).to(left))
+    return pictures * left + gone * interpolate(coarse, size=pictures.shape[2:], mode="nearest")
+
+
+def _ranks(name: str, relevance: Tensor, pixels: Tensor, patch: int, order: str) -> Tensor:
+    """Return when each patch goes, int64 (N, patches) from 0."""
+    if len(relevance) != len(pixels) or relevance.ndim != 4 or relevance.shape[2:] != pixels.shape[2:]:
+        raise ModelError(
+            f"The maps of {name} are {tuple(relevance.shape)} for pictures {tuple(pixels.shape)}; one map each of the "
+            "same size is needed."
+        )
+    sums = avg_pool2d(relevance.double().sum(dim=1, keepdim=True), patch).flatten(1)
+    return sums.argsort(dim=1, descending=order == "most", stable=True).argsort(dim=1)
+
+
+def _scores(
+    model: nn.Module,
+    pixels: Tensor,
+    chosen: Tensor,
+    ranks: Tensor,
+    patch: int,
+    steps: int,
+    filler: Filler,
+    batch_size: int,
+) -> Floats:
+    """Return float64 (N, steps + 1): rows of pictures and steps mixed, so that batches are full."""
+    rows, columns = pixels.shape[2] // patch, pixels.shape[3] // patch
+    found = np.empty((len(pixels), steps + 1))
+    for picture, step in _rows(len(pixels), steps + 1, batch_size):
+        which, after = torch.as_tensor(picture, device=pixels.device), torch.as_tensor(step, device=pixels.device)
+        gone = (ranks[which] < after[:, None]).to(pixels).reshape(-1, 1, rows, columns)
+        mask = torch.zeros_like(pixels[which][:, :1])
+        mask[:, :, : rows * patch, : columns * patch] = interpolate(gone, scale_factor=patch, mode="nearest")
+        pictures = pixels[which]
+        changed = torch.where(mask > 0, filler(pictures, which, mask), pictures)
+        probabilities = logits_of(model, changed).double().softmax(dim=1)
+        found[picture, step] = probabilities.gather(1, chosen[which][:, None])[:, 0].cpu().numpy()
+    return found
+
+
+def _rows(pictures: int, steps: int, batch_size: int) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    every = np.arange(pictures * steps)
+    for start in range(0, len(every), batch_size):
+        part = every[start : start + batch_size]
+        yield part // steps, part % steps
