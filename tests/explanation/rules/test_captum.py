@@ -34,7 +34,7 @@ def pixels() -> Tensor:
     return torch.rand(3, 3, 16, 16, generator=torch.Generator().manual_seed(1)).double()
 
 
-@pytest.mark.filterwarnings("ignore:Setting forward, backward hooks")
+@pytest.mark.filterwarnings("ignore:Setting backward hooks")
 @pytest.mark.parametrize(("method", "theirs"), [("guided-backprop", "GuidedBackprop"), ("deconvnet", "Deconvolution")])
 def test_rectifiers(method: str, theirs: str, pixels: Tensor) -> None:
     model = Network()
@@ -64,7 +64,7 @@ def test_relevance(method: str, pixels: Tensor) -> None:
             model.last.weight.abs_()
     for layer in (model.first, model.second, model.last):
         layer.rule = rule()
-    expected = captum.LRP(model).attribute(pixels.clone().requires_grad_(), target=1)
+    expected = captum.LRP(model).attribute(pixels.clone().requires_grad_(), target=1).detach()
     # Its denominators are stabilised by 1e-9 throughout, also where the rule says otherwise.
     error = (explain(model, pixels, 1, method, **options) - expected).abs().max()
     assert float(error / expected.abs().max()) < 1e-4

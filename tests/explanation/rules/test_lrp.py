@@ -159,14 +159,14 @@ class TestIdentities:
 
             def forward(self, pixels: Tensor) -> Tensor:
                 if self.inside:
-                    pixels = F.pad(2 * (pixels - 0.5), (1, 1, 1, 1)).mul_(-1)
+                    pixels = F.pad(2 * (pixels - 0.25), (1, 1, 1, 1)).mul_(-3)
                 return self.last(self.first(pixels).relu().mean((2, 3)))
 
         pixels = pictures().sigmoid()
         inside = explain(Prepared(True).double(), pixels, 1, "lrp-z-box", low=0, high=1)
-        scaled = -F.pad(2 * (pixels - 0.5), (1, 1, 1, 1))
-        low = -torch.ones(3).double()
-        outside = explain(Prepared(False).double(), scaled, 1, "lrp-z-box", low=low, high=[1.0, 1.0, 1.0])
+        scaled = -3 * F.pad(2 * (pixels - 0.25), (1, 1, 1, 1))
+        low = torch.full((3,), -4.5)
+        outside = explain(Prepared(False).double(), scaled, 1, "lrp-z-box", low=low, high=[1.5, 1.5, 1.5])
         # Padding lies at 0 and nowhere else, which bounds given by channel cannot say; away from it both are the same.
         shares = [part[..., 2:-2, 2:-2] for part in (inside, outside[..., 1:-1, 1:-1])]
         torch.testing.assert_close(*shares)

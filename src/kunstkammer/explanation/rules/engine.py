@@ -149,7 +149,8 @@ class Engine(TorchFunctionMode):
     def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         kwargs = kwargs or {}
         result = self._value(func, args, kwargs)
-        if self.bounded:
+        # What works in place has done so itself, before its input was overwritten.
+        if self.bounded and not _is_in_place(func, kwargs):
             _carry_bounds(Call(func, _plain(func.__name__), tuple(args), kwargs), result)
         return result
 

@@ -64,7 +64,7 @@ LINEAR = _names("fold grid_sample interpolate sum upsample")
 
 NORMALISATIONS = _names("batch_norm group_norm instance_norm layer_norm local_response_norm normalize rms_norm")
 
-WEIGHTS = _names("linalg_norm linalg_vector_norm norm softmax softmin std std_mean var var_mean")
+WEIGHTS = _names("linalg_norm linalg_vector_norm log_softmax norm softmax softmin std std_mean var var_mean")
 """What weighs other values: shares and statistics, which relevance does not go through."""
 
 ATTENTION = _names("scaled_dot_product_attention")
