@@ -9,6 +9,7 @@
 - `degradation`: the experiment that tells methods apart: what falls when the most relevant patches go first
 - `preferred`: the picture that a model would most readily call so
 - `patterns/`: PatternNet and PatternAttribution, and the fitting of their patterns
+- `signal`: how well signal estimators take the signal out, layer by layer: rho
 - `figure`: from maps to pictures that people understand
 """
 
@@ -23,8 +24,17 @@ if TYPE_CHECKING:
     from kunstkammer.explanation.patterns.statistics import PatternStatistics
     from kunstkammer.explanation.patterns.store import Patterns
     from kunstkammer.explanation.preferred import preferred_input
+    from kunstkammer.explanation.signal import signal_quality
 
-__all__ = ["PatternStatistics", "Patterns", "explain", "find_layer", "fit_patterns", "preferred_input"]
+__all__ = [
+    "PatternStatistics",
+    "Patterns",
+    "explain",
+    "find_layer",
+    "fit_patterns",
+    "preferred_input",
+    "signal_quality",
+]
 
 _HOMES = {
     "PatternStatistics": "patterns.statistics",
@@ -33,6 +43,7 @@ _HOMES = {
     "find_layer": "layers",
     "fit_patterns": "patterns.fit",
     "preferred_input": "preferred",
+    "signal_quality": "signal",
 }
 
 

@@ -32,12 +32,14 @@ class Seen:
         name: of its weight.
         layer: input, weight, bias and geometry.
         y: w.x, without the bias: (N, O, h, w), or (..., O).
+        value: what its sign is read off: w.x with the bias, behind its batch normalisation; the same shape.
         active: bool of the same shape, where it is active.
     """
 
     name: str
     layer: Layer
     y: Tensor
+    value: Tensor
     active: Tensor
 
 
@@ -61,7 +63,7 @@ _HANDED_ON = frozenset(["dropout", "dropout_", "dropout1d", "dropout2d", "featur
 
 @dataclass
 class _Waiting:
-    """A layer whose switch is not known yet. `held` is its own sign, once what is carried on is no more its output."""
+    """A layer whose switch is not known yet. `held` is its value, once what is carried on is a join."""
 
     name: str
     layer: Layer
@@ -135,10 +137,10 @@ class _Recorder(TorchFunctionMode):
         joined: list[_Waiting] = []
         for tensor in given:
             carrier, waiting = self._waiting.pop(id(tensor), (tensor, []))
+            kept = carrier.clone() if in_place and waiting else carrier
             for one in waiting:
-                one.held = carrier > 0 if one.held is None else one.held
-                if in_place and one.y is carrier:
-                    one.y = carrier.clone()
+                one.held = kept if one.held is None else one.held
+                one.y = kept if one.y is carrier else one.y
             joined += waiting
         result = func(*args, **kwargs)
         self._waiting[id(result)] = (result, joined)
@@ -151,9 +153,9 @@ class _Recorder(TorchFunctionMode):
     def _settle(self, tensor: Tensor, switch: Tensor | None) -> None:
         carrier, waiting = self._waiting.pop(id(tensor), (tensor, []))
         for one in waiting:
-            own = one.held if one.held is not None else carrier > 0
-            active = own if switch is None or switch.shape != own.shape else switch
-            self._see(Seen(one.name, one.layer, one.y, active))
+            value = carrier if one.held is None else one.held
+            active = value > 0 if switch is None or switch.shape != value.shape else switch
+            self._see(Seen(one.name, one.layer, one.y, value, active))
 
     def _settle_readers_of(self, tensor: Tensor) -> None:
         """Show the layers whose input is about to be overwritten."""
