@@ -75,6 +75,14 @@ def test_memory_is_bounded_by_the_batch(model: nn.Module, pixels: Tensor) -> Non
         assert sum(rows) == 20
 
 
+def test_large_pictures_go_through_the_backward_pass_a_few_at_a_time() -> None:
+    rows: list[int] = []
+    model = nn.Sequential(nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(3, 2))
+    model.register_forward_hook(lambda _m, inputs, _o: rows.append(len(inputs[0])))
+    explain(model, torch.rand(1, 3, 448, 448), 1, "integrated-gradients", steps=10)
+    assert rows == [2] * 5
+
+
 def test_noise_is_seeded_and_scaled_by_the_range(model: nn.Module, pixels: Tensor) -> None:
     one = explain(model, pixels, 1, "smoothgrad", samples=4)
     assert torch.equal(one, explain(model, pixels, 1, "smoothgrad", samples=4))
@@ -84,7 +92,7 @@ def test_noise_is_seeded_and_scaled_by_the_range(model: nn.Module, pixels: Tenso
     seen: list[Tensor] = []
     model.register_forward_hook(lambda _m, inputs, _o: seen.append(inputs[0].detach()))
     explain(model, pixels, 1, "smoothgrad", samples=200, noise=0.2, batch_size=400)
-    ratio = (seen[-1].unflatten(0, (200, 2)) - pixels).std(dim=(0, 2, 3, 4)) / (
+    ratio = (torch.cat(seen).unflatten(0, (200, 2)) - pixels).std(dim=(0, 2, 3, 4)) / (
         pixels.amax((1, 2, 3)) - pixels.amin((1, 2, 3))
     )
     torch.testing.assert_close(ratio, torch.full_like(ratio, 0.2), rtol=0.01, atol=0)

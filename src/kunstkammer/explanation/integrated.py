@@ -46,7 +46,7 @@ def integrated_gradients(
     way = task.pixels - start
     places, weights = quadrature(steps, rule)
     total = torch.zeros_like(way)
-    for group in task.groups(steps):
+    for group in task.groups(steps, gradients=True):
         on_the_way = torch.cat([start + float(place) * way for place in places[group]])
         gradients = gradient_at(task, on_the_way).unflatten(0, (-1, len(way)))
         total += torch.einsum("r,rnchw->nchw", torch.from_numpy(weights[group]).to(way), gradients)

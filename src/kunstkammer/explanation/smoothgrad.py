@@ -30,7 +30,7 @@ def smoothgrad(task: Task, *, noise: float = 0.15, samples: int = 50, seed: int 
     # On the processor and in 32 bits, so that the noise is the same on every device and in every precision.
     generator = torch.Generator().manual_seed(seed)
     total = torch.zeros_like(pixels)
-    for group in task.groups(samples):
+    for group in task.groups(samples, gradients=True):
         draws = [torch.randn(pixels.shape[1:], generator=generator) for _ in range(group.start, group.stop)]
         noisy = torch.cat([pixels + deviation * draw.to(pixels) for draw in draws])
         total += gradient_at(task, noisy).unflatten(0, (len(draws), len(pixels))).sum(dim=0)

@@ -13,6 +13,9 @@ from kunstkammer.errors import ModelError
 
 T = TypeVar("T")
 
+GRADIENT_VALUES = 8 * 3 * 224 * 224
+"""So many values of versions of pictures go through a backward pass at once: a ResNet-50 then stays under 2 GB."""
+
 
 @contextlib.contextmanager
 def borrowed(model: nn.Module) -> Iterator[nn.Module]:
@@ -132,14 +135,19 @@ class Task:
         check_apart(target, versus)
         return chosen - _column(values, versus)
 
-    def groups(self, versions: int) -> Iterator[slice]:
+    def groups(self, versions: int, *, gradients: bool = False) -> Iterator[slice]:
         """Yield how `versions` of the batch are shared out, so that no more than `batch_size` rows go in at once.
+
+        With `gradients`, for which every layer's map is kept, no more than `GRADIENT_VALUES` values go in at once
+        either, but always one version of the batch.
 
         >>> task = Task(nn.Identity(), torch.zeros(2, 1, 4, 4), None, batch_size=5)
         >>> list(task.groups(3))
         [slice(0, 2, None), slice(2, 3, None)]
         """
         step = max(1, self.batch_size // len(self.pixels))
+        if gradients:
+            step = max(1, min(step, GRADIENT_VALUES // self.pixels.numel()))
         for start in range(0, versions, step):
             yield slice(start, min(start + step, versions))
 
