@@ -7,7 +7,8 @@
 - `grad_cam`, `gradient`, `smoothgrad`, `integrated`, `occlusion`, `prediction_difference`, `attention`: the methods,
   each a function with `@register("explainers", name, summary)`; they share `baseline`, `windows`, `patch_normal`
 - `rules/`: methods that go back by rules (LRP, deep Taylor, guided backpropagation ...) and the engine they share
-- `degradation`: the experiment that tells methods apart: what falls when the most relevant patches go first
+- `degradation`: the experiment that tells methods apart: what falls when the most relevant patches go first;
+  `sanity`: whether a map depends on the model, and lies on the thing
 - `preferred`: the picture that a model would most readily call so
 - `patterns/`: PatternNet and PatternAttribution, and the fitting of their patterns
 - `signal`: how well signal estimators take the signal out, layer by layer: rho
