@@ -26,6 +26,7 @@ JOBS = (
     "accuracy_precision",
     "memory",
     "cartoonify",
+    "patterns",
     "install",
 )
 ON_REQUEST = ("install",)

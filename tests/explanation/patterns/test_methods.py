@@ -13,9 +13,11 @@ from torch.nn import functional as F
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from kunstkammer.errors import ModelError, UnknownNameError
-from kunstkammer.explanation import explain, fit_patterns
+from kunstkammer.explanation import Patterns, explain, fit_patterns
+from kunstkammer.explanation.patterns.store import fingerprint
 
 from ..networks import NETWORKS
+from ..reference import TRIMMED, read
 from .reference import GOLDENS, NAMES, golden_network
 
 METHODS = {"pattern-net": "pattern.net", "pattern-attribution": "pattern.attribution"}
@@ -212,3 +214,19 @@ class TestWhatIsRefused:
         net, x = Net(), torch.randn(3, 1, 2, 2)
         with pytest.raises(ModelError, match=r"No pattern covers 'weight' \(linear\)"):
             explain(net, x, 0, "pattern-net", patterns=fit_patterns(net, [x]))
+
+
+@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("name", ["net2_avgpool", "net3_rgb_stride2"])
+def test_with_the_reference_s_own_patterns_the_maps_are_the_reference_s(name: str, method: str) -> None:
+    """What is kept here of the goldens: the patterns that the reference fitted, and its maps of one picture."""
+    net, arrays = read(TRIMMED, name)
+    with np.load(TRIMMED / "patterns.npz") as file:
+        kept = {key.removeprefix(f"{name}/"): torch.from_numpy(file[key]) for key in file.files if key.startswith(name)}
+    weights = [key for key, _ in net.named_parameters() if key.endswith("weight")]
+    tensors = {key: kept[f"torch/A_relu.positive{i}"] for i, key in enumerate(weights)}
+    patterns = Patterns(tensors, "two-component", 1200, fingerprint(net))
+    key = f"map/{METHODS[method]}[relu.positive]"
+    for target, normalise, end in ((None, None, ""), (2, None, "@idx2"), (None, "picture", "[projected]")):
+        found = explain(net, arrays["x_nchw"], target, method, patterns=patterns, normalise=normalise)
+        assert (found - kept[key + end]).abs().max() < 1e-9 * kept[key + end].abs().max()

@@ -28,6 +28,9 @@ from kunstkammer.explanation.task import borrowed
 ESTIMATORS = ("two-component", "linear", "negative")
 """Where y counts: where the layer is active (S_a+), everywhere (S_a), where it is not (S_a-)."""
 
+GATHERED = 512
+"""So many rows of a dense layer are summed at a time."""
+
 
 @dataclass
 class LayerSums:
@@ -40,6 +43,8 @@ class LayerSums:
         shift: about the mean of y, (O,): around it the values are small, and float32 rounds away less.
         count: how many there are of each output.
         precision: the rounding of the arithmetic in which a batch was summed.
+        rows: rows of a dense layer that are not summed yet: x, m and (y - shift) m. A sum costs as much as the weights
+            are large, however few rows it is over, so some are gathered first.
     """
 
     x: Tensor
@@ -49,6 +54,7 @@ class LayerSums:
     shift: Tensor
     count: int = 0
     precision: float = 0.0
+    rows: list[tuple[Tensor, Tensor, Tensor]] = field(default_factory=list)
 
     @classmethod
     def zeros(cls, like: Tensor) -> LayerSums:
@@ -65,16 +71,32 @@ class LayerSums:
         total = _sums(y, convolution)
         if not self.count:
             self.shift = total / number
-        x, xy = masked_sums(seen.layer, y, mask, self.shift)
-        self.x += x
-        self.xy += xy
+        if convolution:
+            self._take(convolution_sums(seen.layer, y, mask, self.shift))
+        else:
+            self.rows.append(dense_rows(seen.layer, y, mask, self.shift))
+            if sum(len(part[0]) for part in self.rows) >= GATHERED:
+                self.settle()
         self.kept += _sums(mask, convolution)
         self.y += total
         self.count += number
         self.precision = max(self.precision, torch.finfo(_computed_in(y)).eps)
 
+    def settle(self) -> None:
+        """Sum the rows that were gathered."""
+        if self.rows:
+            x, kept, around = (torch.cat(parts) for parts in zip(*self.rows, strict=True))
+            self.rows.clear()
+            self._take((kept.T @ x, around.T @ x))
+
+    def _take(self, sums: tuple[Tensor, Tensor]) -> None:
+        self.x += sums[0]
+        self.xy += sums[1]
+
     def merge(self, other: LayerSums) -> None:
         """Add the sums of other pictures."""
+        self.settle()
+        other.settle()
         if not self.count:
             self.shift = other.shift.to(self.shift)
         moved = other.xy + _along(other.shift - self.shift.to(other.shift), other.x) * other.x
@@ -85,6 +107,7 @@ class LayerSums:
 
     def pattern(self, weight: Tensor) -> Tensor:
         """Return the pattern a of each output, float64, the weight's shape; 0 for one that never varies ("dead")."""
+        self.settle()
         kept, shift, total = (_along(row, self.x) for row in (self.kept.clamp(min=1), self.shift, self.y))
         mean_x, mean_y = self.x / kept, total / max(self.count, 1)
         covariance = self.xy / kept - mean_x * (mean_y - shift)
@@ -195,21 +218,27 @@ def checked_batch(model: nn.Module, pixels: Tensor) -> Tensor:
     return pixels.detach().to(device, dtype)
 
 
-def masked_sums(layer: Layer, y: Tensor, mask: Tensor, shift: Tensor) -> tuple[Tensor, Tensor]:
-    """Return the sums of x m and of x m (y - shift) over all patches or rows, the weight's shape; at least float32."""
-    dtype = _computed_in(y)
-    x, outputs = layer.input.to(dtype), len(layer.weight)
-    if layer.geometry is None:
-        rows, kept = x.reshape(-1, x.shape[-1]), mask.reshape(-1, outputs)
-        around = (y.reshape(-1, outputs).to(dtype) - shift.to(dtype)).mul_(kept)
-        return kept.to(dtype).T @ rows, around.T @ rows
+def dense_rows(layer: Layer, y: Tensor, mask: Tensor, shift: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """Return the rows x (M, features), m and m (y - shift), each (M, O), of a dense layer; at least float32.
+
+    Copies: what the network does with its input later is its own affair.
+    """
+    dtype, outputs = _computed_in(y), len(layer.weight)
+    kept = mask.reshape(-1, outputs)
+    around = (y.reshape(-1, outputs).to(dtype) - shift.to(dtype)).mul_(kept)
+    return layer.input.reshape(-1, layer.input.shape[-1]).to(dtype, copy=True), kept.to(dtype), around
+
+
+def convolution_sums(layer: Layer, y: Tensor, mask: Tensor, shift: Tensor) -> tuple[Tensor, Tensor]:
+    """Return the sums of x m and of x m (y - shift) over all patches, the weight's shape; at least float32."""
+    dtype, outputs = _computed_in(y), len(layer.weight)
     # Both gradients at once: outputs 2 o and 2 o + 1 stay in the group of o.
     both = y.new_empty((len(y), outputs, 2, *y.shape[2:]), dtype=dtype)
     both[:, :, 0] = mask
     torch.sub(y.to(dtype), shift.to(dtype)[:, None, None], out=both[:, :, 1])
-    both[:, :, 1] *= mask
+    both[:, :, 1] *= both[:, :, 0]
     shape = (2 * outputs, *layer.weight.shape[1:])
-    sums = conv2d_weight(x, shape, both.flatten(1, 2), *layer.geometry)
+    sums = conv2d_weight(layer.input.to(dtype), shape, both.flatten(1, 2), *layer.geometry or ())
     return sums[0::2], sums[1::2]
 
 
