@@ -109,6 +109,9 @@ def test_methods_stand_side_by_side(image: Image.Image) -> None:
     sheet = figure.compare_methods([image, image], heats, captions=["PRED: a", "PRED: b"], cell=100)
     assert sheet.width >= 3 * 100
     assert sheet.height >= 2 * 100
+    many = figure.compare_methods([image], {f"method {n}": [np.eye(12)] for n in range(20)}, cell=100)
+    assert many.width < 9 * 120, "twenty methods stand in three tables of seven"
+    assert many.height > 3 * 75
     with pytest.raises(ModelError, match="1 maps for 2 pictures"):
         figure.compare_methods([image, image], {"grad-cam": [np.eye(12)]})
 

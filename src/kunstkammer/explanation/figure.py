@@ -24,6 +24,9 @@ from kunstkammer.pictures.sheet import caption, headed_table
 
 Floats = npt.NDArray[np.floating]
 
+MOST_COLUMNS = 8
+"""More methods than this stand in several tables, one under the other, so that a figure can be read on a screen."""
+
 
 def to_heat(relevance: torch.Tensor | Floats) -> Floats:
     """Return one map (H, W) for the relevance of one picture (C, H, W): the sum over its channels, sign kept.
@@ -151,7 +154,19 @@ def compare_methods(
         # Scaled before the map is laid over it: the map stays smooth where a small picture is enlarged.
         tile = image.convert("RGB").resize(size, Image.Resampling.NEAREST if scale >= 3 else Image.Resampling.LANCZOS)
         rows.append([tile, *(lay(tile, m[number], signs[k], opacity) for k, m in heats.items())])
-    return headed_table(rows, ["", *heats], captions, cell=cell)
+    heads, blocks = list(heats), -(-max(1, len(heats)) // MOST_COLUMNS)
+    across = -(-len(heads) // blocks)
+    tables = []
+    for start in range(0, max(1, len(heads)), max(1, across)):
+        part = slice(1 + start, 1 + start + across)
+        cut = [[row[0], *row[part]] for row in rows]
+        tables.append(headed_table(cut, ["", *heads[start : start + across]], captions, cell=cell))
+    sheet = Image.new("RGB", (max(t.width for t in tables), sum(t.height for t in tables)), "white")
+    top = 0
+    for table in tables:
+        sheet.paste(table, (0, top))
+        top += table.height
+    return sheet
 
 
 RAW_FORMATS = ("npy", "safetensors")
