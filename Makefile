@@ -18,8 +18,9 @@ demo: $(READY) ## go the whole way on drawn comic and manga pages: check, train,
 	rm -rf demo
 	$(BIN)/kunstkammer demo --out demo
 
+# Two processes share the cores; each with threads of its own, they would wait for one another.
 test: $(TESTS_READY) ## install what the tests need and run them all
-	$(BIN)/python -m pytest -n 2 --dist loadscope
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadscope --durations 15
 
 lint: $(TESTS_READY) ## ruff: lint and format
 	$(BIN)/ruff check
