@@ -87,7 +87,9 @@ class LayerSums:
         if self.rows:
             x, kept, around = (torch.cat(parts) for parts in zip(*self.rows, strict=True))
             self.rows.clear()
-            self._take((kept.T @ x, around.T @ x))
+            # Called when the patterns are asked for, perhaps under the caller's autocast, which would round the sums.
+            with torch.autocast(x.device.type, enabled=False):
+                self._take((kept.T @ x, around.T @ x))
 
     def _take(self, sums: tuple[Tensor, Tensor]) -> None:
         self.x += sums[0]
