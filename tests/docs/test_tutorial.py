@@ -38,5 +38,6 @@ def test_the_tutorial_runs_from_the_first_line_to_the_last(tmp_path, monkeypatch
         "predictions.csv",
         "heat-maps",
         "runs/second/report.html",
+        "gap/report.html",
     ):
         assert (tmp_path / made).exists()
