@@ -2,95 +2,29 @@
 
 from __future__ import annotations
 
-import hashlib
 import math
 import os
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, get_args
+from typing import TYPE_CHECKING
 
 import numpy as np
-import PIL
 import torch
 from torch import Tensor
 
 from kunstkammer.data.known import Known
 from kunstkammer.data.plate_store import PlateStore, Segment
-from kunstkammer.data.single_pass import Look, Pass, plate_of, single_pass
-from kunstkammer.errors import PictureError, RecipeError, guess
+from kunstkammer.data.single_pass import Pass, single_pass
+from kunstkammer.errors import PictureError
 from kunstkammer.files import cache_folder
-from kunstkammer.pictures.preparation import PREPARATION_FORMAT, from_key
-from kunstkammer.pictures.read import read_picture
-from kunstkammer.pictures.scale import Fit
+from kunstkammer.pictures.plate import PlateSettings, make_plate
 
 if TYPE_CHECKING:
     from kunstkammer.data.collection import Collection
 
+__all__ = ["PlateSettings", "Plates", "make_plate", "make_plates", "plate_store"]
+
 Indices = int | slice | Sequence[int] | np.ndarray | Tensor
-
-PLATE_FORMAT = 2
-"""Part of the store's key: raised whenever the values of plates change."""
-
-# JPEG is decoded at no less than this many times the plate's side (in fact 1.25 to 2.5 times, as it scales by halves).
-# On comic pages the plates are then 1.3 to 1.5 grey levels from those of a full decode in the mean; at 1.0 it is 4.7.
-_OVERSIZE = 1.25
-
-
-@dataclass(frozen=True)
-class PlateSettings:
-    """What a plate is.
-
-    Attributes:
-        height, width: in pixels.
-        grey: one channel (luma of ITU-R BT.601) instead of three (RGB).
-        fit: "squash" changes the aspect, "pad" fills up with white, "crop" cuts off what overhangs.
-        preparation: `Preparation.key` of what is done to the plate when it is made, "" for nothing.
-    """
-
-    height: int
-    width: int
-    grey: bool = False
-    fit: Fit = "squash"
-    preparation: str = ""
-
-    def __post_init__(self) -> None:
-        if self.height < 1 or self.width < 1:
-            raise RecipeError(
-                f"A plate must be at least 1 x 1 pixels, not {self.height} x {self.width} (height x width)."
-            )
-        if self.fit not in get_args(Fit):
-            known = ", ".join(get_args(Fit))
-            raise RecipeError(f"There is no fit '{self.fit}'.{guess(str(self.fit), get_args(Fit))} Known: {known}.")
-        from_key(self.preparation)
-
-    @property
-    def shape(self) -> tuple[int, int, int]:
-        """(channels, height, width).
-
-        >>> PlateSettings(120, 90, grey=True).shape
-        (1, 120, 90)
-        """
-        return (1 if self.grey else 3, self.height, self.width)
-
-    @property
-    def key(self) -> str:
-        """Name what the values depend on beside the content; another Pillow or torch may give other values."""
-        tone = "grey" if self.grey else "rgb"
-        size = f"{self.height}x{self.width}"
-        versions = f"pillow{PIL.__version__}-torch{torch.__version__.partition('+')[0]}"
-        plain = f"{PLATE_FORMAT}-{tone}-{size}-{self.fit}-from{self.look().at_least}-{versions}"
-        if not self.preparation:
-            return plain
-        name = hashlib.sha256(self.preparation.encode()).hexdigest()[:16]
-        return f"{plain}-prepared{PREPARATION_FORMAT}-{name}"
-
-    def look(self) -> Look:
-        """Return how pictures are decoded for such plates."""
-        at_least = max(math.ceil(_OVERSIZE * max(self.height, self.width)), Look.LEAST)
-        size = (self.height, self.width)
-        return Look(grey=self.grey, at_least=at_least, size=size, fit=self.fit, preparation=self.preparation)
-
 
 _RESIDENT_BYTES = 16 << 20
 """So many bytes are gathered before the mapped pages are let go, so that memory does not grow with the collection."""
@@ -235,15 +169,6 @@ def make_plates(
             verify=verify,
         )
     return Plates.of_pass(settings, found)
-
-
-def make_plate(source: Path | bytes, settings: PlateSettings, name: str) -> np.ndarray:
-    """Return the plate of one picture, uint8 (C, H, W), bit for bit the one that `make_plates` keeps.
-
-    Raises `PictureError`.
-    """
-    look = settings.look()
-    return plate_of(read_picture(source, grey=look.grey, at_least=look.at_least, name=name), look)
 
 
 def plate_store(cache: Path, settings: PlateSettings) -> PlateStore:

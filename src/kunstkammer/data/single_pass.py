@@ -15,21 +15,17 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import ClassVar
 
 import numpy as np
 import PIL
-import torch
 from PIL import Image
-from torch.nn import functional
 
 from kunstkammer.data.collection import Collection
 from kunstkammer.data.known import Facts, Known, settled, stamp_of
 from kunstkammer.data.plate_store import PlateStore, Segment
 from kunstkammer.errors import PictureError
-from kunstkammer.pictures.preparation import from_key
+from kunstkammer.pictures.plate import Look, plate_of
 from kunstkammer.pictures.read import picture_format, picture_size, read_picture
-from kunstkammer.pictures.scale import Fit, fit_picture
 from kunstkammer.progress import progress
 
 THUMBNAIL = 32
@@ -43,37 +39,13 @@ CHUNK_BYTES = 16 << 20
 
 CHUNK_PICTURES = 4096
 
-_FAST_SCALING = torch.backends.cpu.get_cpu_capability().startswith("AVX")
-
 _BLOCK = 8  # pictures that one worker takes at a time
 _WHOLE_FILE_BYTES = 256 << 20  # larger files are hashed and decoded from the disk rather than from memory
 
 
-@dataclass(frozen=True)
-class Look:
-    """How to decode: everything that the values of plates and facts depend on beside the content.
-
-    Attributes:
-        grey: decode the luma only.
-        at_least: JPEG may be decoded smaller, as long as both sides keep this many pixels.
-        size: (height, width) of the plate, or None when no plate is asked for.
-        fit: how the picture fills the plate.
-        preparation: what is done to the plate then (`Preparation.key`), "" for nothing.
-    """
-
-    LEAST: ClassVar[int] = 128
-    """Four times the thumbnail's side: what fingerprints need where no plate needs more."""
-
-    grey: bool
-    at_least: int
-    size: tuple[int, int] | None = None
-    fit: Fit = "squash"
-    preparation: str = ""
-
-    @property
-    def facts_key(self) -> str:
-        """Name the way of looking that the facts depend on; another Pillow may decode to other values."""
-        return f"{FACTS_FORMAT}-{'grey' if self.grey else 'rgb'}-{self.at_least}-pillow{PIL.__version__}"
+def facts_key(look: Look) -> str:
+    """Name the way of looking that the facts depend on; another Pillow may decode to other values."""
+    return f"{FACTS_FORMAT}-{'grey' if look.grey else 'rgb'}-{look.at_least}-pillow{PIL.__version__}"
 
 
 @dataclass
@@ -165,7 +137,7 @@ class _State:
         if store is not None:
             self.result.places = store.find(digests, verify=verify)
         if want_facts:
-            self.result.facts = known.facts(digests, look.facts_key)
+            self.result.facts = known.facts(digests, facts_key(look))
 
     def lacks(self, digest: bytes) -> bool:
         return self._lacks_plate(digest) or self._lacks_facts(digest)
@@ -188,7 +160,7 @@ class _State:
 
     def note_use(self) -> None:
         digests = set(self.result.digests) - {b""} if self.want_facts else set()
-        self.known.mark_used([path for path in self.paths if path is not None], digests, self.look.facts_key)
+        self.known.mark_used([path for path in self.paths if path is not None], digests, facts_key(self.look))
 
     def look_at(self, i: int) -> _Seen:
         """Read, hash and, where something is lacking, decode one picture. Runs in many threads."""
@@ -244,7 +216,7 @@ class _Writer:
         """Write what was gathered. Plates and index do not depend on each other, and wait for the disk together."""
         with ThreadPoolExecutor(1, thread_name_prefix="kunstkammer-write") as pool:
             writing = pool.submit(self._write_plates)
-            self.state.known.add(self.files, self.facts, self.state.look.facts_key)
+            self.state.known.add(self.files, self.facts, facts_key(self.state.look))
             writing.result()
         self.files, self.facts, self.rows, self.seen = [], {}, {}, 0
 
@@ -311,28 +283,6 @@ def _facts(data: bytes | Path, image: Image.Image, name: str) -> Facts:
     mean = float(counts @ levels) / total
     variance = float(counts @ levels**2) / total - mean * mean
     return Facts(width, height, kind, mean, max(variance, 0.0) ** 0.5, thumbnail_of(grey).tobytes())
-
-
-def plate_of(image: Image.Image, look: Look) -> np.ndarray:
-    """Return the plate, uint8 (C, H, W), of a picture that was decoded in this way."""
-    plate = _plain_plate(image, look)
-    prepare = from_key(look.preparation)
-    return plate if prepare is None else prepare(torch.from_numpy(np.array(plate))[None])[0].numpy()
-
-
-def _plain_plate(image: Image.Image, look: Look) -> np.ndarray:
-    """Return the plate before its preparation.
-
-    Colours that are only squashed go through torch's port of Pillow's scaling where the processor has AVX2: a third of
-    the time, and the same values but for one in several hundred, which is off by one level.
-    """
-    if look.size is None:
-        raise ValueError("This way of looking has no plate; give it a size.")
-    if image.mode == "RGB" and look.fit == "squash" and _FAST_SCALING:
-        pixels = torch.from_numpy(np.array(image)).permute(2, 0, 1)[None]
-        return functional.interpolate(pixels, size=look.size, mode="bilinear", antialias=True)[0].numpy()
-    fitted = np.asarray(fit_picture(image, look.size, look.fit))
-    return fitted[None] if fitted.ndim == 2 else fitted.transpose(2, 0, 1)
 
 
 def thumbnail_of(grey: Image.Image) -> Image.Image:

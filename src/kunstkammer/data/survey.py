@@ -12,9 +12,10 @@ import numpy as np
 from kunstkammer.data.fingerprints import hashes_of_thumbnails
 from kunstkammer.data.known import Known
 from kunstkammer.data.plates import Plates, PlateSettings, plate_store
-from kunstkammer.data.single_pass import THUMBNAIL, Look, Pass, single_pass
+from kunstkammer.data.single_pass import THUMBNAIL, Pass, single_pass
 from kunstkammer.errors import PictureError
 from kunstkammer.files import cache_folder
+from kunstkammer.pictures.plate import Look
 
 if TYPE_CHECKING:
     from kunstkammer.data.collection import Collection

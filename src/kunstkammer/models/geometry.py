@@ -49,12 +49,12 @@ class PictureGeometry:
         pixels = self.crop(pixels)
         if self.channels == 3 and pixels.shape[1] == 1:
             pixels = pixels.expand(-1, 3, -1, -1)
-        mean = torch.tensor(self.mean, dtype=torch.float32, device=pixels.device).view(1, -1, 1, 1)
-        std = torch.tensor(self.std, dtype=torch.float32, device=pixels.device).view(1, -1, 1, 1)
         if self.scale != 1 / 255:
             pixels = pixels * (255 * self.scale)
-        if not mean.any() and bool((std == 1).all()):
+        if not any(self.mean) and all(deviation == 1 for deviation in self.std):
             return pixels.contiguous(memory_format=torch.channels_last)
+        mean = torch.tensor(self.mean, dtype=torch.float32, device=pixels.device).view(1, -1, 1, 1)
+        std = torch.tensor(self.std, dtype=torch.float32, device=pixels.device).view(1, -1, 1, 1)
         return torch.addcdiv(-mean / std, pixels, std).contiguous(memory_format=torch.channels_last)
 
     def prepare(self, plates: Tensor) -> Tensor:

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Literal, get_args
+from typing import TYPE_CHECKING, Literal, get_args
 
 import numpy as np
-import torch
 from PIL import Image
-from torch import Tensor
 
 from kunstkammer.errors import guess
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 Fit = Literal["squash", "pad", "crop"]
 
@@ -57,6 +58,8 @@ def to_tensor(images: Sequence[Image.Image]) -> Tensor:
     >>> to_tensor([Image.new("L", (5, 3))]).shape
     torch.Size([1, 1, 3, 5])
     """
+    import torch
+
     kinds = {(image.mode, image.size) for image in images}
     if len(kinds) != 1 or next(iter(kinds))[0] not in ("RGB", "L"):
         raise ValueError(f"Only pictures of one size and of mode RGB or L make one tensor, not {sorted(kinds)}.")
@@ -68,6 +71,8 @@ def to_tensor(images: Sequence[Image.Image]) -> Tensor:
 
 def to_image(pixels: Tensor) -> Image.Image:
     """Turn uint8 (1, H, W) or (3, H, W) into an image of mode "L" or "RGB"."""
+    import torch
+
     if pixels.dtype != torch.uint8 or pixels.ndim != 3 or pixels.shape[0] not in (1, 3):
         raise ValueError(f"Expected uint8 (1 or 3, H, W), not {pixels.dtype} {tuple(pixels.shape)}.")
     array = pixels.detach().cpu().permute(1, 2, 0).contiguous().numpy()

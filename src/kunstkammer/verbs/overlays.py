@@ -53,7 +53,7 @@ def look_at(collection: Collection, index: int, settings: PlateSettings) -> Look
 
     The plate is bit for bit that of `make_plate`. Raises `PictureError`.
     """
-    from kunstkammer.data.single_pass import plate_of
+    from kunstkammer.pictures.plate import plate_of
     from kunstkammer.pictures.read import picture_size
 
     look = settings.look()

@@ -1,0 +1,163 @@
+"""The plate of one picture: decoded and scaled once, as a model sees it before normalisation. No torch is needed.
+
+`data/plates.py` makes those of a whole collection and keeps them.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import math
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import ClassVar, get_args
+
+import numpy as np
+import PIL
+from PIL import Image
+
+from kunstkammer.errors import RecipeError, guess
+from kunstkammer.pictures.fixed_point import squash
+from kunstkammer.pictures.read import read_picture
+from kunstkammer.pictures.scale import Fit, fit_picture
+
+PLATE_FORMAT = 2
+"""Part of the store's key: raised whenever the values of plates change."""
+
+# JPEG is decoded at no less than this many times the plate's side (in fact 1.25 to 2.5 times, as it scales by halves).
+# On comic pages the plates are then 1.3 to 1.5 grey levels from those of a full decode in the mean; at 1.0 it is 4.7.
+_OVERSIZE = 1.25
+
+
+@dataclass(frozen=True)
+class Look:
+    """How to decode: everything that the values of plates and facts depend on beside the content.
+
+    Attributes:
+        grey: decode the luma only.
+        at_least: JPEG may be decoded smaller, as long as both sides keep this many pixels.
+        size: (height, width) of the plate, or None when no plate is asked for.
+        fit: how the picture fills the plate.
+        preparation: what is done to the plate then (`Preparation.key`), "" for nothing.
+    """
+
+    LEAST: ClassVar[int] = 128
+    """Four times the thumbnail's side: what fingerprints need where no plate needs more."""
+
+    grey: bool
+    at_least: int
+    size: tuple[int, int] | None = None
+    fit: Fit = "squash"
+    preparation: str = ""
+
+
+@dataclass(frozen=True)
+class PlateSettings:
+    """What a plate is.
+
+    Attributes:
+        height, width: in pixels.
+        grey: one channel (luma of ITU-R BT.601) instead of three (RGB).
+        fit: "squash" changes the aspect, "pad" fills up with white, "crop" cuts off what overhangs.
+        preparation: `Preparation.key` of what is done to the plate when it is made, "" for nothing.
+    """
+
+    height: int
+    width: int
+    grey: bool = False
+    fit: Fit = "squash"
+    preparation: str = ""
+
+    def __post_init__(self) -> None:
+        if self.height < 1 or self.width < 1:
+            raise RecipeError(
+                f"A plate must be at least 1 x 1 pixels, not {self.height} x {self.width} (height x width)."
+            )
+        if self.fit not in get_args(Fit):
+            known = ", ".join(get_args(Fit))
+            raise RecipeError(f"There is no fit '{self.fit}'.{guess(str(self.fit), get_args(Fit))} Known: {known}.")
+        if self.preparation:
+            from kunstkammer.pictures.preparation import from_key
+
+            from_key(self.preparation)
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """(channels, height, width).
+
+        >>> PlateSettings(120, 90, grey=True).shape
+        (1, 120, 90)
+        """
+        return (1 if self.grey else 3, self.height, self.width)
+
+    @property
+    def key(self) -> str:
+        """Name what the values depend on beside the content; another Pillow or torch may give other values."""
+        import torch
+
+        tone = "grey" if self.grey else "rgb"
+        size = f"{self.height}x{self.width}"
+        versions = f"pillow{PIL.__version__}-torch{torch.__version__.partition('+')[0]}"
+        plain = f"{PLATE_FORMAT}-{tone}-{size}-{self.fit}-from{self.look().at_least}-{versions}"
+        if not self.preparation:
+            return plain
+        from kunstkammer.pictures.preparation import PREPARATION_FORMAT
+
+        name = hashlib.sha256(self.preparation.encode()).hexdigest()[:16]
+        return f"{plain}-prepared{PREPARATION_FORMAT}-{name}"
+
+    def look(self) -> Look:
+        """Return how pictures are decoded for such plates."""
+        at_least = max(math.ceil(_OVERSIZE * max(self.height, self.width)), Look.LEAST)
+        size = (self.height, self.width)
+        return Look(grey=self.grey, at_least=at_least, size=size, fit=self.fit, preparation=self.preparation)
+
+
+def make_plate(source: Path | bytes, settings: PlateSettings, name: str) -> np.ndarray:
+    """Return the plate of one picture, uint8 (C, H, W), bit for bit the one that `make_plates` keeps.
+
+    Raises `PictureError`.
+    """
+    look = settings.look()
+    return plate_of(read_picture(source, grey=look.grey, at_least=look.at_least, name=name), look)
+
+
+def plate_of(image: Image.Image, look: Look) -> np.ndarray:
+    """Return the plate, uint8 (C, H, W), of a picture that was decoded in this way."""
+    plate = _plain_plate(image, look)
+    if not look.preparation:
+        return plate
+    import torch
+
+    from kunstkammer.pictures.preparation import from_key
+
+    prepare = from_key(look.preparation)
+    return plate if prepare is None else prepare(torch.from_numpy(np.array(plate))[None])[0].numpy()
+
+
+def _plain_plate(image: Image.Image, look: Look) -> np.ndarray:
+    """Return the plate before its preparation.
+
+    Colours that are only squashed are scaled in whole numbers, whose values one in several hundred times are one level
+    from Pillow's: by torch's kernel where it is there and quick (a third of Pillow's time), else in NumPy, bit for bit
+    alike, so that a picture has one plate whoever makes it.
+    """
+    if look.size is None:
+        raise ValueError("This way of looking has no plate; give it a size.")
+    if image.mode == "RGB" and look.fit == "squash":
+        return _by_torch(image, look.size) if _torch_is_quick() else squash(np.asarray(image), look.size)
+    fitted = np.asarray(fit_picture(image, look.size, look.fit))
+    return fitted[None] if fitted.ndim == 2 else fitted.transpose(2, 0, 1)
+
+
+def _torch_is_quick() -> bool:
+    """Say whether torch has been imported by whoever needed it, on a processor for which it has the quick kernel."""
+    backends = getattr(sys.modules.get("torch"), "backends", None)  # None too while another thread still imports it
+    return backends is not None and backends.cpu.get_cpu_capability().startswith("AVX")
+
+
+def _by_torch(image: Image.Image, size: tuple[int, int]) -> np.ndarray:
+    import torch
+
+    pixels = torch.from_numpy(np.array(image)).permute(2, 0, 1)[None]
+    return torch.nn.functional.interpolate(pixels, size=size, mode="bilinear", antialias=True)[0].numpy()
