@@ -41,10 +41,10 @@ SEGMENT_ROWS = 2048
 
 
 @contextlib.contextmanager
-def _listening(layer: nn.Module) -> Iterator[list[Tensor]]:
-    """Yield a list that receives the input of `layer` at each forward pass."""
+def listening(model: nn.Module) -> Iterator[list[Tensor]]:
+    """Yield a list that receives what the output layer of `model` sees at each forward pass; see `pooled`."""
     heard: list[Tensor] = []
-    handle = layer.register_forward_pre_hook(lambda _, inputs: heard.append(inputs[0]))
+    handle = output_layer(model).register_forward_pre_hook(lambda _, inputs: heard.append(inputs[0]))
     try:
         yield heard
     finally:
@@ -57,16 +57,24 @@ def batch_features(model: nn.Module, pixel_values: Tensor) -> Tensor:
 
     Raises `ModelError` for a model whose output layer does not see one vector (or one a token) for each picture.
     """
-    with _listening(output_layer(model)) as heard:
+    with listening(model) as heard:
         model(pixel_values=pixel_values)
+    return pooled(heard, len(pixel_values), type(model).__name__)
+
+
+def pooled(heard: Sequence[Tensor], count: int, name: str = "This network") -> Tensor:
+    """Return float32 features (N, D) on the CPU from what the output layer saw of `count` pictures: tokens averaged.
+
+    Raises `ModelError` where that is not one vector (or one a token) for each picture.
+    """
     if not heard:
-        raise ModelError(f"{type(model).__name__} did not use its last linear layer; its features are not known.")
+        raise ModelError(f"{name} did not use its last linear layer; its features are not known.")
     found = heard[-1]
     if found.ndim == 3:
         found = found.mean(dim=1)
-    if found.ndim != 2 or len(found) != len(pixel_values):
+    if found.ndim != 2 or len(found) != count:
         raise ModelError(
-            f"The output layer of {type(model).__name__} sees {tuple(found.shape)} for {len(pixel_values)} pictures, "
+            f"The output layer of {name} sees {tuple(found.shape)} for {count} pictures, "
             "not a vector for each; its features cannot be kept."
         )
     return found.float().cpu()
