@@ -1,0 +1,108 @@
+"""Keeping a picture: its files first, then one transaction with its row, what it counts and its content."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from time import time
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from kunstkammer.errors import ResourceError
+from kunstkammer.web.errors import QuotaFull, StorageFull
+from kunstkammer.web.records import Facts
+from kunstkammer.web.store.blobs import Blobs, born, new_name
+from kunstkammer.web.store.database import Database
+from kunstkammer.web.store.tables import Content, Upload, Visitor
+
+GRACE = 3600.0
+"""Seconds after which a file that no row knows is taken for what a kill left; an addition never takes half of it."""
+
+
+class Gone(Exception):  # noqa: N818
+    """The content that was there was deleted meanwhile: begin again."""
+
+
+@dataclass(frozen=True)
+class Keeper:
+    """Adds pictures to a database and a place for files; a visitor may have `most` bytes."""
+
+    database: Database
+    blobs: Blobs
+    most: int
+
+    def keep(self, row: Upload, facts: Facts, parts: Mapping[str, bytes]) -> None:
+        """Make files and row durable. Raises `StorageFull`, `QuotaFull` with nothing kept; `Gone`."""
+        with self.database.reading() as session:
+            used = session.scalar(select(Visitor.used).where(Visitor.id == row.visitor)) or 0
+            kept = session.scalar(select(Content.file).where(Content.sha256 == facts.sha256))
+        self._require_quota(used + facts.bytes)
+        if kept is None:
+            self._keep_new(row, facts, parts)
+            return
+        # A file that was lost behind our back comes back with whoever brings the picture again.
+        for part, data in parts.items():
+            if not self.blobs.has(kept, part):
+                self.blobs.put(kept, part, data)
+        with self.database.writing() as session:
+            self._enter(session, row, facts, kept)
+
+    def _keep_new(self, row: Upload, facts: Facts, parts: Mapping[str, bytes]) -> None:
+        laid = new_name(facts.sha256)
+        entered = None
+        try:
+            for part, data in parts.items():
+                self.blobs.put(laid, part, data)
+            with self.database.writing() as session:
+                if time() - born(laid) > GRACE / 2:
+                    raise ResourceError("The place for pictures was too slow; nothing was kept. Try again.")
+                session.execute(
+                    self.database.insert(Content)
+                    .values(
+                        sha256=facts.sha256,
+                        file=laid,
+                        format=facts.format,
+                        width=facts.width,
+                        height=facts.height,
+                        bytes=facts.bytes,
+                    )
+                    .on_conflict_do_nothing()
+                )
+                entered = self._enter(session, row, facts, None)
+        except BaseException as error:
+            # An error in answer to COMMIT does not tell whether it happened (a full disk does): `sweep` looks later.
+            if entered is None or isinstance(error, StorageFull):
+                self._remove(laid, parts)
+            raise
+        if entered != laid:  # Somebody brought the same content at the same time, and was first.
+            self._remove(laid, parts)
+
+    def _enter(self, session: Session, row: Upload, facts: Facts, kept: str | None) -> str:
+        """Charge the visitor, hold the content, add the row; returns the name of the files that it has."""
+        charged = (
+            self.database.insert(Visitor)
+            .values(id=row.visitor, used=facts.bytes, pictures=1)
+            .on_conflict_do_update(
+                index_elements=[Visitor.id],
+                set_={"used": Visitor.used + facts.bytes, "pictures": Visitor.pictures + 1},
+            )
+            .returning(Visitor.used)
+        )
+        self._require_quota(session.execute(charged).scalar_one())
+        file = session.scalar(select(Content.file).where(Content.sha256 == facts.sha256).with_for_update())
+        if file is None or (kept is not None and file != kept):
+            raise Gone
+        session.add(row)
+        session.flush()
+        return file
+
+    def _require_quota(self, used: int) -> None:
+        if used > self.most:
+            raise QuotaFull(
+                f"A visitor may keep {self.most / 2**20:.3g} MB, and this would be more; delete some pictures."
+            )
+
+    def _remove(self, name: str, parts: Mapping[str, bytes]) -> None:
+        for part in parts:
+            self.blobs.remove(name, part)

@@ -1,0 +1,1 @@
+"""The steps from an empty database to today's, one file a step in `versions/`; Alembic runs them when a store opens."""
