@@ -177,6 +177,10 @@ class DeskLike(Protocol):
         """Return small pictures of a label from the training collection; () where there are none."""
         ...
 
+    def report(self, model: str) -> bytes:
+        """Return the report, one HTML file that needs nothing else. `NotThere` where `has_report` is false."""
+        ...
+
     def next_to_look_at(self, pictures: Iterable[Picture], limit: int) -> list[tuple[Picture, str]]:
         """Return what a person should look at first, and why."""
         ...

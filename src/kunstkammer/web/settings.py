@@ -41,6 +41,10 @@ class Settings(BaseModel):
     read_seconds: float = Field(
         30.0, gt=0, description="For a visitor to send a request's head, and between its parts."
     )
+    connections: int = Field(1000, ge=1, description="Lines that are open at once; more are turned away with 503.")
+    buffer_bytes: int = Field(
+        2**29, ge=1, description="Memory for uploads that are arriving; more are answered with 503."
+    )
     visitor_rate: int = Field(240, ge=1, description="Requests a minute of one visitor or address.")
     all_rate: int = Field(6000, ge=1, description="Requests a minute of all together.")
     stop_seconds: float = Field(20.0, ge=0, description="What runs may finish for so long when the server stops.")

@@ -1,0 +1,13 @@
+"""The API, /api/v1: one file for each kind of thing. `describe` makes its OpenAPI description exact."""
+
+from fastapi import APIRouter, Depends
+
+from kunstkammer.web.api import admin, corrections, models, pictures, questions, server
+from kunstkammer.web.api.describe import PREFIX
+from kunstkammer.web.doors import guard
+
+router = APIRouter(prefix=PREFIX, dependencies=[Depends(guard)])
+for part in (server, models, pictures, questions, corrections, admin):
+    router.include_router(part.router)
+
+__all__ = ["PREFIX", "router"]
