@@ -2,7 +2,8 @@
 
 - `layers`: the linear maps inside a network, whatever module or function they come from
 - `recorder`: a forward pass that shows every layer with its input, its output and where it is active
-- `statistics`: the running sums, one pass, mergeable; `fit`: over batches, with a bar
+- `statistics`: the running sums, one pass, mergeable; `winograd`: those of 3 x 3 convolutions, with a quarter of the
+  multiplications; `fit`: over batches, with a bar
 - `store`: `Patterns`, one tensor a weight, saved beside the checkpoint and bound to its weights
 - `methods`: `pattern-net` and `pattern-attribution`
 """

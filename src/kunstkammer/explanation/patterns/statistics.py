@@ -20,6 +20,7 @@ from torch.nn.grad import conv2d_weight
 
 from kunstkammer.errors import ModelError, unknown_name
 from kunstkammer.explanation.interface import check_pixels, home
+from kunstkammer.explanation.patterns import winograd
 from kunstkammer.explanation.patterns.layers import Layer
 from kunstkammer.explanation.patterns.recorder import Seen, show_layers
 from kunstkammer.explanation.patterns.store import Patterns, fingerprint
@@ -72,12 +73,14 @@ class LayerSums:
         if not self.count:
             self.shift = total / number
         if convolution:
-            self._take(convolution_sums(seen.layer, y, mask, self.shift))
+            kept, *sums = convolution_sums(seen.layer, y, mask, self.shift)
+            self.kept += kept
+            self._take(*sums)
         else:
             self.rows.append(dense_rows(seen.layer, y, mask, self.shift))
+            self.kept += mask.reshape(-1, len(self.kept)).sum(0)
             if sum(len(part[0]) for part in self.rows) >= GATHERED:
                 self.settle()
-        self.kept += _sums(mask, convolution)
         self.y += total
         self.count += number
         self.precision = max(self.precision, torch.finfo(_computed_in(y)).eps)
@@ -89,11 +92,11 @@ class LayerSums:
             self.rows.clear()
             # Called when the patterns are asked for, perhaps under the caller's autocast, which would round the sums.
             with torch.autocast(x.device.type, enabled=False):
-                self._take((kept.T @ x, around.T @ x))
+                self._take(kept.T @ x, around.T @ x)
 
-    def _take(self, sums: tuple[Tensor, Tensor]) -> None:
-        self.x += sums[0]
-        self.xy += sums[1]
+    def _take(self, x: Tensor, xy: Tensor) -> None:
+        self.x += x
+        self.xy += xy
 
     def merge(self, other: LayerSums) -> None:
         """Add the sums of other pictures."""
@@ -231,9 +234,11 @@ def dense_rows(layer: Layer, y: Tensor, mask: Tensor, shift: Tensor) -> tuple[Te
     return layer.input.reshape(-1, layer.input.shape[-1]).to(dtype, copy=True), kept.to(dtype), around
 
 
-def convolution_sums(layer: Layer, y: Tensor, mask: Tensor, shift: Tensor) -> tuple[Tensor, Tensor]:
-    """Return the sums of x m and of x m (y - shift) over all patches, the weight's shape; at least float32."""
+def convolution_sums(layer: Layer, y: Tensor, mask: Tensor, shift: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """Return the sums over all patches of m, (O,), of x m and x m (y - shift), the weight's shape; at least float32."""
     dtype, outputs = _computed_in(y), len(layer.weight)
+    if winograd.suits(layer, y):
+        return winograd.masked_sums(layer, y.to(dtype), mask, shift)
     # Both gradients at once: outputs 2 o and 2 o + 1 stay in the group of o.
     both = y.new_empty((len(y), outputs, 2, *y.shape[2:]), dtype=dtype)
     both[:, :, 0] = mask
@@ -241,7 +246,7 @@ def convolution_sums(layer: Layer, y: Tensor, mask: Tensor, shift: Tensor) -> tu
     both[:, :, 1] *= both[:, :, 0]
     shape = (2 * outputs, *layer.weight.shape[1:])
     sums = conv2d_weight(layer.input.to(dtype), shape, both.flatten(1, 2), *layer.geometry or ())
-    return sums[0::2], sums[1::2]
+    return _sums(both[:, :, 0], convolution=True), sums[0::2], sums[1::2]
 
 
 def _sums(values: Tensor, convolution: bool) -> Tensor:
