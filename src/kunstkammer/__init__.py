@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from kunstkammer.verbs.draw import draw
     from kunstkammer.verbs.evaluate import evaluate
     from kunstkammer.verbs.explain import explain
+    from kunstkammer.verbs.export import export
     from kunstkammer.verbs.fit_patterns import fit_patterns
     from kunstkammer.verbs.listing import list
     from kunstkammer.verbs.predict import predict
@@ -47,6 +48,7 @@ _HOMES = {
     "evaluate": "kunstkammer.verbs.evaluate",
     "predict": "kunstkammer.verbs.predict",
     "explain": "kunstkammer.verbs.explain",
+    "export": "kunstkammer.verbs.export",
     "fit_patterns": "kunstkammer.verbs.fit_patterns",
     "list": "kunstkammer.verbs.listing",
 }
@@ -62,6 +64,7 @@ __all__ = [
     "draw",
     "evaluate",
     "explain",
+    "export",
     "fit_patterns",
     "list",
     "open_checkpoint",

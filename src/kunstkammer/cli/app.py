@@ -317,6 +317,20 @@ def fit_patterns(
     show(found, json)
 
 
+@app.command(rich_help_panel=USE)
+@answers
+def export(
+    run: Run,
+    out: Annotated[Optional[Path], typer.Option(help="The folder to make. [default: RUN-onnx]")] = None,  # noqa: UP045
+    onnx: Annotated[bool, typer.Option("--onnx", help="As ONNX, the one form there is.")] = True,
+    json: Json = False,
+) -> None:
+    """Write a model so that it answers without torch: as ONNX, with all that `serve` on a small host needs."""
+    from kunstkammer.verbs.export import export as verb
+
+    show(verb(run, out=out), json)
+
+
 @app.command(rich_help_panel=MAKE)
 @answers
 def cartoonify(
