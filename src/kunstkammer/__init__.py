@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from kunstkammer.verbs.predict import predict
     from kunstkammer.verbs.train import train
     from kunstkammer.verbs.transfer import transfer
+    from kunstkammer.web.serve import serve
 
 _HOMES = {
     "read": "kunstkammer.data.readers.dispatch",
@@ -51,6 +52,7 @@ _HOMES = {
     "export": "kunstkammer.verbs.export",
     "fit_patterns": "kunstkammer.verbs.fit_patterns",
     "list": "kunstkammer.verbs.listing",
+    "serve": "kunstkammer.web.serve",
 }
 
 __all__ = [
@@ -70,6 +72,7 @@ __all__ = [
     "open_checkpoint",
     "predict",
     "read",
+    "serve",
     "train",
     "transfer",
 ]

@@ -8,6 +8,7 @@ from typing import Annotated, Optional
 import typer
 
 from kunstkammer.cli.output import answers, show
+from kunstkammer.cli.web import serve
 
 app = typer.Typer(
     name="kunstkammer",
@@ -349,3 +350,6 @@ def cartoonify(
     from kunstkammer.verbs.cartoonify import cartoonify as verb
 
     show(verb(paths, out=out, preset=preset, strength=strength, like=like, size=size, seed=seed), json)
+
+
+app.command(rich_help_panel=USE)(serve)

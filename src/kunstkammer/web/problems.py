@@ -11,7 +11,15 @@ from typing import Any
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
-from kunstkammer.errors import KunstkammerError, ModelError, PictureError, RecipeError, ResourceError, UnknownNameError
+from kunstkammer.errors import (
+    DataError,
+    KunstkammerError,
+    ModelError,
+    PictureError,
+    RecipeError,
+    ResourceError,
+    UnknownNameError,
+)
 from kunstkammer.web.errors import Busy, ModelBroken, NoModel, NotThere, QuotaFull, StorageFull, Unfit
 
 MEDIA_TYPE = "application/problem+json"
@@ -110,6 +118,7 @@ _BY_ERROR: tuple[tuple[type[KunstkammerError], str], ...] = (
     (PictureError, "picture"),
     (UnknownNameError, "unfit"),
     (ModelError, "unfit"),
+    (DataError, "invalid"),
     (RecipeError, "invalid"),
 )
 

@@ -23,8 +23,8 @@ class Settings(BaseModel):
     folder: Path = Field(Path("kunstkammer-web"), description="Where the database, pictures and the secret are kept.")
     database: str = Field("", description="SQLAlchemy URL; empty: SQLite in the folder.")
     pictures: str = Field("", description="A folder or fsspec URL for the pictures; empty: inside the folder.")
-    host: str = "127.0.0.1"
-    port: int = Field(8000, ge=0, le=65535)
+    host: str = Field("127.0.0.1", description="Where to listen; 127.0.0.1 is this machine alone.")
+    port: int = Field(8000, ge=0, le=65535, description="0: any that is free; it is printed.")
     admin_password: SecretStr | None = Field(None, description="Lets an admin in; without it there is none.")
     secret: SecretStr | None = Field(None, description="Signs the cookies; made once and kept in the folder if empty.")
     trusted_proxy: bool = Field(False, description="Believe X-Forwarded-For and -Proto (behind a proxy of one's own).")
@@ -68,3 +68,12 @@ class Settings(BaseModel):
             first = error.errors()[0]
             name = ".".join(map(str, first["loc"]))
             raise RecipeError(f"Setting {name}: {first['msg']}.{guess(name, cls.model_fields)}") from error
+
+
+def table() -> str:
+    """Return every setting as the Markdown table of docs/serve.md."""
+    lines = ["| setting | environment | default | what it is |", "| --- | --- | --- | --- |"]
+    for name, field in Settings.model_fields.items():
+        default = "" if field.default in (None, (), "") else f"`{field.default}`"
+        lines.append(f"| `{name}` | `{PREFIX}{name.upper()}` | {default} | {field.description} |")
+    return "\n".join(lines)

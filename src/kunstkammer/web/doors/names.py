@@ -1,30 +1,11 @@
-"""File names as visitors send them, made harmless for people, databases and headers."""
+"""File names in headers: what visitors call things goes through `store.names` first, and then nothing can break out."""
 
 from __future__ import annotations
 
 import re
-import unicodedata
 from urllib.parse import quote
 
-LONGEST = 200
-
-
-def clean_name(raw: str | None) -> str:
-    """Return a name without paths, control signs and signs that turn the direction of writing; never empty.
-
-    >>> [clean_name(name) for name in ("../../etc/passwd\\x00.png", "C:\\\\a\\\\b.jpg", "  ", "\\u202egnp.exe")]
-    ['passwd.png', 'b.jpg', 'picture', 'gnp.exe']
-    """
-    name = unicodedata.normalize("NFC", raw or "")
-    name = "".join(
-        sign for sign in name if unicodedata.category(sign) not in ("Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp")
-    )
-    name = re.split(r"[/\\]", name)[-1].strip(" .")
-    if len(name) > LONGEST:
-        stem, dot, suffix = name.rpartition(".")
-        kept = dot + suffix if stem and len(suffix) <= 10 else ""
-        name = name[: LONGEST - len(kept)].rstrip(" .") + kept
-    return name or "picture"
+from kunstkammer.web.store.names import clean_name
 
 
 def content_disposition(name: str) -> str:

@@ -11,10 +11,10 @@ from python_multipart.multipart import MultipartParser, parse_options_header
 from starlette.requests import Request
 
 from kunstkammer.web.doors.bodies import PART_BYTES
-from kunstkammer.web.doors.names import clean_name
 from kunstkammer.web.errors import Busy
 from kunstkammer.web.problems import ProblemError
 from kunstkammer.web.settings import Settings
+from kunstkammer.web.store.names import clean_name
 
 FIELDS, FIELD_BYTES = 20, 2**14
 
@@ -149,13 +149,13 @@ async def uploads(request: Request, settings: Settings, budget: Budget) -> Async
             raise FormParserError("it ends too soon")
     except FormParserError as error:
         problem = ProblemError("bad-request", f"The multipart form cannot be read: {str(error)[:200]}.")
-        yield Upload(index, clean_name(collector.part.file_name), problem=problem)
+        yield Upload(index, clean_name(collector.part.file_name or ""), problem=problem)
     finally:
         collector.release(collector.held)
 
 
 def _upload(index: int, part: _Part, settings: Settings) -> Upload:
-    name = clean_name(part.file_name)
+    name = clean_name(part.file_name or "")
     if index >= settings.max_files:
         detail = f"A request may bring {settings.max_files} pictures at most; this one and all after it were left out."
         return Upload(index, name, problem=ProblemError("too-large", detail))

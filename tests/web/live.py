@@ -1,0 +1,77 @@
+"""A real server in a process of its own: the real store, and a desk in memory that answers at once (or slowly).
+
+python -m tests.web.live FOLDER SECONDS [setting=value ...]
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+class Live:
+    """A running server: its address, and its process."""
+
+    def __init__(self, folder: Path, seconds: float = 0.0, **settings: object) -> None:
+        words = [f"{name}={value}" for name, value in settings.items()]
+        command = [sys.executable, "-m", "tests.web.live", str(folder), str(seconds), *words]
+        environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(ROOT), str(ROOT / "src")])}
+        self.process = subprocess.Popen(
+            command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=ROOT, env=environment
+        )
+        assert self.process.stdout is not None
+        line = self.process.stdout.readline()
+        if not line:
+            raise RuntimeError(self.process.communicate()[1])
+        self.url = line.split()[-1]
+        self.host, port = self.url.removeprefix("http://").rsplit(":", 1)
+        self.port = int(port)
+
+    def kill(self) -> None:
+        """End it as a power cut would."""
+        self.process.kill()
+        self.process.wait()
+
+    def stop(self, seconds: float = 20.0) -> tuple[int, str]:
+        """Ask it to stop; returns its exit status and what it said on stderr."""
+        self.process.send_signal(signal.SIGTERM)
+        said = self.process.communicate(timeout=seconds)[1]
+        return self.process.returncode, said
+
+
+@contextlib.contextmanager
+def live(folder: Path, seconds: float = 0.0, **settings: object) -> Iterator[Live]:
+    """Run a server for the block."""
+    server = Live(folder, seconds, **settings)
+    try:
+        yield server
+    finally:
+        if server.process.poll() is None:
+            server.kill()
+        for pipe in (server.process.stdout, server.process.stderr):
+            if pipe is not None:
+                pipe.close()
+
+
+def main() -> None:
+    """Be the server."""
+    from kunstkammer.web import app
+    from kunstkammer.web.serve import serve
+    from tests.web.fakes import FakeDesk
+
+    folder, seconds, *words = sys.argv[1:]
+    desk = FakeDesk()
+    desk.seconds = float(seconds)
+    app._make_desk = lambda settings: desk
+    serve("fake", folder=folder, port=0, **dict(word.split("=", 1) for word in words))
+
+
+if __name__ == "__main__":
+    main()
