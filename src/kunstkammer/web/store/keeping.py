@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from time import time
 
@@ -42,11 +42,15 @@ class Keeper:
             self._keep_new(row, facts, parts)
             return
         # A file that was lost behind our back comes back with whoever brings the picture again.
-        for part, data in parts.items():
-            if not self.blobs.has(kept, part):
-                self.blobs.put(kept, part, data)
-        with self.database.writing() as session:
-            self._enter(session, row, facts, kept)
+        lost = [part for part in parts if not self.blobs.has(kept, part)]
+        try:
+            for part in lost:
+                self.blobs.put(kept, part, parts[part])
+            with self.database.writing() as session:
+                self._enter(session, row, facts, kept)
+        except Gone:
+            self._remove(kept, lost)
+            raise
 
     def _keep_new(self, row: Upload, facts: Facts, parts: Mapping[str, bytes]) -> None:
         laid = new_name(facts.sha256)
@@ -103,6 +107,6 @@ class Keeper:
                 f"A visitor may keep {self.most / 2**20:.3g} MB, and this would be more; delete some pictures."
             )
 
-    def _remove(self, name: str, parts: Mapping[str, bytes]) -> None:
+    def _remove(self, name: str, parts: Iterable[str]) -> None:
         for part in parts:
             self.blobs.remove(name, part)

@@ -170,6 +170,8 @@ class Store:
 
     def delete_all(self, visitor: str) -> int:
         """Let all pictures of a visitor go; returns how many."""
+        if not sayable(visitor):
+            return 0
         with self._database.reading() as session:
             ids = session.scalars(select(Upload.id).where(Upload.visitor == visitor)).all()
         return deleting.let_go(self._database, self._blobs, visitor, ids)
@@ -212,6 +214,8 @@ class Store:
 
     def corrections(self, model: str | None = None, visitor: str | None = None) -> Iterator[tuple[Picture, Correction]]:
         """Go over what people said, the oldest picture first, without holding the database meanwhile."""
+        if not sayable(f"{model}{visitor}"):
+            return
         of_model = () if model is None else (Corrected.model == model,)
         clauses: builtins.list[ColumnElement[bool]] = [exists().where(Corrected.picture == Upload.id, *of_model)]
         if visitor is not None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import JSON, BigInteger, DateTime, Dialect, ForeignKey, Index, MetaData, String, TypeDecorator
+from sqlalchemy import JSON, BigInteger, DateTime, Dialect, Double, ForeignKey, Index, MetaData, String, TypeDecorator
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column, relationship
 
 
@@ -39,7 +39,7 @@ class Base(DeclarativeBase):
             "pk": "pk_%(table_name)s",
         }
     )
-    type_annotation_map = {datetime: Moment(), dict[str, Any]: JSON, list[Any]: JSON, list[str]: JSON}  # noqa: RUF012
+    type_annotation_map = {datetime: Moment(), float: Double, dict[str, Any]: JSON, list[Any]: JSON, list[str]: JSON}  # noqa: RUF012
 
 
 class StoreRow(Base):

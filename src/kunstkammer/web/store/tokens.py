@@ -14,7 +14,7 @@ from sqlalchemy import delete, select
 from kunstkammer.web.errors import NotThere
 from kunstkammer.web.records import Who
 from kunstkammer.web.store.database import Database
-from kunstkammer.web.store.names import clean_name
+from kunstkammer.web.store.names import clean_name, sayable
 from kunstkammer.web.store.tables import TokenRow
 
 _SECRET = re.compile(r"kk_([0-9a-f]{16})_([A-Za-z0-9_-]{43})")
@@ -64,6 +64,8 @@ class Tokens:
 
     def drop(self, id: str) -> None:
         """Let a token hold no more; raise `NotThere`."""
+        if not sayable(id):
+            raise NotThere("There is no such token.")
         with self._database.writing() as session:
             found = session.execute(delete(TokenRow).where(TokenRow.id == id).returning(TokenRow.id)).all()
         if not found:

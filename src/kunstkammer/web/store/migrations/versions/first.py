@@ -52,8 +52,8 @@ def upgrade() -> None:
         sa.Column("model", sa.String(), primary_key=True),
         sa.Column("version", sa.String(), nullable=False),
         sa.Column("calibrated", sa.Boolean(), nullable=False),
-        sa.Column("doubt", sa.Float(), nullable=False),
-        sa.Column("novelty", sa.Float(), nullable=True),
+        sa.Column("doubt", sa.Double(), nullable=False),
+        sa.Column("novelty", sa.Double(), nullable=True),
         sa.Column("scores", sa.JSON(), nullable=False),
     )
     op.create_table(
