@@ -46,7 +46,7 @@ def run(trained, tmp_path) -> Path:
 
 @pytest.fixture(scope="session")
 def trained_of_many(pages, tmp_path_factory) -> Path:
-    """A finished run with many labels a picture: the style, the colouring, and whether there is a portrait."""
+    """A finished run with many labels a picture: comic or manga, the colouring, and whether there is a portrait."""
     place = tmp_path_factory.mktemp("many")
     with open(pages / "metadata.csv", encoding="utf-8", newline="") as file:
         rows = list(csv.DictReader(file))
@@ -54,7 +54,7 @@ def trained_of_many(pages, tmp_path_factory) -> Path:
         writer = csv.writer(file)
         writer.writerow(["file_name", "labels"])
         for row in rows:
-            found = [row["style"], row["colouring"], *["portrait"] * ("portrait" in row["shots"])]
+            found = [row["label"], row["colouring"], *["portrait"] * ("portrait" in row["shots"])]
             writer.writerow([str(pages / row["file_name"]), ",".join(sorted({x for x in found if x}))])
     out = place / "many-labels"
     options = {"data.label_column": "labels", "data.label_separator": ","}
