@@ -11,12 +11,10 @@ from numpy.typing import ArrayLike, NDArray
 from PIL import Image, ImageDraw
 from scipy.ndimage import gaussian_filter
 
+from kunstkammer.pictures.heat import heat_layer, scaled
 from kunstkammer.pictures.sheet import caption, contact_sheet, side_by_side
 
 __all__ = ["caption", "contact_sheet", "heat_image", "heat_layer", "overlay", "side_by_side"]
-
-TOP_PERCENTILE = 99.0
-"""What counts as full strength: the few extreme pixels of a grainy map must not make all others invisible."""
 
 # Both maps are even in lightness (`_evened`). Of inferno the nearly black and the pale yellow end are left out: the one
 # hides ink, the other is lost on paper.
@@ -55,7 +53,7 @@ def overlay(
     _within(opacity, "opacity")
     _within(contour, "contour")
     _within(fade, "fade")
-    values = _scaled(heat, image.size, signed)
+    values = scaled(heat, image.size, signed)
     strength = np.abs(values)
     base: NDArray[np.floating] = np.asarray(image.convert("RGB"), dtype=np.float32)
     if fade > 0:
@@ -69,54 +67,13 @@ def overlay(
 
 def heat_image(heat: ArrayLike, size: tuple[int, int], *, signed: bool = False) -> Image.Image:
     """Draw a heat map alone, in the colours of `overlay`, as RGB of `size` = (height, width)."""
-    values = _scaled(heat, (size[1], size[0]), signed)
+    values = scaled(heat, (size[1], size[0]), signed)
     return Image.fromarray(_colours(values, signed))
-
-
-def heat_layer(heat: ArrayLike, size: tuple[int, int], *, signed: bool = False) -> Image.Image:
-    """Draw a heat map as a layer of its own, in the colours of `overlay`: the stronger, the less transparent.
-
-    Args:
-        heat: numbers (h, w) of any size and scale.
-        size: (height, width) of the layer.
-        signed: red where positive, blue where negative.
-
-    Returns:
-        An image of mode "P" whose palette of 256 colours carries the transparency: a PNG of it (give `save` the bytes
-        `info["transparency"]`, as it does by itself) is a third the size of one in RGBA.
-    """
-    values = _scaled(heat, (size[1], size[0]), signed)
-    steps = np.linspace(-1, 1, 255, dtype=np.float32) if signed else np.linspace(0, 1, 256, dtype=np.float32)
-    places = (values + 1) * 127 if signed else values * 255
-    layer = Image.fromarray(np.rint(places).astype(np.uint8), "L")
-    layer.putpalette(_colours(steps, signed).tobytes())
-    layer.info["transparency"] = np.rint(np.abs(steps) * 255).astype(np.uint8).tobytes()
-    return layer
 
 
 def _within(value: float, what: str) -> None:
     if not 0 <= value <= 1:
         raise ValueError(f"{what} must lie within 0 and 1, not {value}.")
-
-
-def _scaled(heat: ArrayLike, size: tuple[int, int], signed: bool) -> NDArray[np.float32]:
-    """Return (height, width) for `size` = (width, height), in 0..1, or in -1..1 where signed."""
-    array = np.asarray(heat, dtype=np.float64)
-    if array.ndim != 2 or array.size == 0:
-        raise ValueError(f"A heat map has two dimensions (height, width), not the shape {array.shape}.")
-    array = np.nan_to_num(array, nan=0.0, posinf=0.0, neginf=0.0)
-    peak = float(np.abs(array).max())
-    if peak == 0:
-        return np.zeros((size[1], size[0]), dtype=np.float32)
-    array = array / peak  # so that differences of the largest numbers there are do not overflow
-    low = 0.0 if signed else float(array.min())
-    span = float(np.percentile(np.abs(array - low), TOP_PERCENTILE)) or float(np.abs(array - low).max())
-    if span <= 1e-9:
-        return np.zeros((size[1], size[0]), dtype=np.float32)
-    # Scaled before it is enlarged, so that values too large or small for 32 bits do no harm.
-    small = Image.fromarray(np.clip((array - low) / span, -4, 4).astype(np.float32))
-    large = np.asarray(small.resize(size, Image.Resampling.BICUBIC))
-    return np.clip(large, -1 if signed else 0, 1)
 
 
 @lru_cache

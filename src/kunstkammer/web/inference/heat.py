@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from io import BytesIO
 
+from kunstkammer.explanation.projection import to_picture
+from kunstkammer.pictures.heat import heat_layer
 from kunstkammer.pictures.plate import PlateSettings
 from kunstkammer.web.inference.engines import Floats
 
@@ -16,9 +18,6 @@ def heat_png(heat: Floats, picture_size: tuple[int, int], plate: PlateSettings) 
 
     heat: (h, w) over the model's input, the centre of its plate.
     """
-    from kunstkammer.explanation.figure import to_picture
-    from kunstkammer.pictures.overlay import heat_layer
-
     scale = min(1.0, MOST_PIXELS / max(picture_size))
     size = (max(1, round(picture_size[0] * scale)), max(1, round(picture_size[1] * scale)))
     signed = bool((heat < 0).any())
