@@ -7,6 +7,7 @@ from typing import Annotated, Optional
 
 import typer
 
+from kunstkammer.cli.corrections import corrections
 from kunstkammer.cli.output import answers, show
 from kunstkammer.cli.web import serve
 
@@ -353,3 +354,4 @@ def cartoonify(
 
 
 app.command(rich_help_panel=USE)(serve)
+app.add_typer(corrections, rich_help_panel=USE)

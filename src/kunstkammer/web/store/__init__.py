@@ -11,7 +11,8 @@ committed, and a row is gone before its file is removed. What a kill leaves betw
 never take the file of somebody who uploads the same content at that moment.
 """
 
+from kunstkammer.web.store.corrections import export_corrections
 from kunstkammer.web.store.store import Store
 from kunstkammer.web.store.tokens import Token
 
-__all__ = ["Store", "Token"]
+__all__ = ["Store", "Token", "export_corrections"]

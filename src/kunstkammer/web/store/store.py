@@ -46,6 +46,9 @@ class Store:
     deleted and one whose time is over are all `NotThere`.
     """
 
+    FILE = "kunstkammer.db"
+    """The database in the server's folder, where no other is named."""
+
     def __init__(self, database: Database, blobs: Blobs, *, visitor_bytes: int, lifetime: timedelta | None) -> None:
         self._database = database
         self._blobs = blobs
@@ -61,7 +64,7 @@ class Store:
         """
         with disk_errors(settings.folder):
             settings.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-        own_file = URL.create("sqlite", database=str(settings.folder.absolute() / "kunstkammer.db"))
+        own_file = URL.create("sqlite", database=str(settings.folder.absolute() / cls.FILE))
         database = Database(settings.database or own_file)
         try:
             migrate(database)
