@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from kunstkammer.verbs.fit_patterns import fit_patterns
     from kunstkammer.verbs.listing import list
     from kunstkammer.verbs.predict import predict
+    from kunstkammer.verbs.quality import explain_quality
     from kunstkammer.verbs.train import train
     from kunstkammer.verbs.transfer import transfer
     from kunstkammer.web.serve import serve
@@ -50,6 +51,7 @@ _HOMES = {
     "predict": "kunstkammer.verbs.predict",
     "explain": "kunstkammer.verbs.explain",
     "export": "kunstkammer.verbs.export",
+    "explain_quality": "kunstkammer.verbs.quality",
     "fit_patterns": "kunstkammer.verbs.fit_patterns",
     "list": "kunstkammer.verbs.listing",
     "serve": "kunstkammer.web.serve",
@@ -66,6 +68,7 @@ __all__ = [
     "draw",
     "evaluate",
     "explain",
+    "explain_quality",
     "export",
     "fit_patterns",
     "list",

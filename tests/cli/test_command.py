@@ -13,7 +13,10 @@ from tests.cli.command import run
 from tests.conftest import write_collection
 
 DOCS = Path(__file__).resolve().parents[2] / "docs"
-VERBS = ["demo", "draw", "list", "check", "train", "evaluate", "predict", "explain", "fit-patterns", "serve"]
+VERBS = [
+    "demo", "draw", "list", "check", "train", "evaluate", "predict", "explain", "explain-quality",
+    "fit-patterns", "serve",
+]  # fmt: skip
 TINY = [
     "--recipe", "anime-cartoon", "--set", "picture.size=32", "--set", "training.epochs=2",
     "--set", "model.options={stages: [[4], [8]], dense: 8}", "--set", "evaluation.resamples=100",

@@ -99,3 +99,26 @@ def test_what_is_wrong_is_said(pixels: Tensor) -> None:
         degrade(model, pixels, {}, order="moist")
     with pytest.raises(UnknownNameError, match="no curve 'x'"):
         Curves({}).area("x")
+
+
+def test_fewer_points_lie_on_the_same_curve(pixels: Tensor) -> None:
+    torch.manual_seed(0)
+    model, seen = vgg().eval(), []
+    whole = degrade(model, pixels, {"a": pixels}, steps=20)
+    some = degrade(model, pixels, {"a": pixels}, steps=20, points=5, with_random=False, advance=seen.append)
+    assert some.patches == (0, 5, 10, 15, 20)
+    assert list(some.scores) == ["a"]
+    assert some.scores["a"] == pytest.approx(whole.scores["a"][:, list(some.patches)], abs=1e-6)
+    assert sum(seen) == 3 * 5
+    with pytest.raises(ModelError, match="at least 2 points"):
+        degrade(model, pixels, {"a": pixels}, points=1)
+
+
+def test_models_with_many_labels_are_followed_by_the_sigmoid(pixels: Tensor) -> None:
+    class One(torch.nn.Module):
+        def forward(self, x: Tensor) -> Tensor:
+            return x.mean(dim=(1, 2, 3))[:, None]
+
+    found = degrade(One(), pixels, {"a": pixels}, steps=2, with_random=False)
+    expected = pixels.mean(dim=(1, 2, 3)).double().sigmoid()
+    assert found.scores["a"][:, 0] == pytest.approx(expected.numpy(), abs=1e-6)

@@ -72,3 +72,18 @@ def test_what_is_wrong_is_said(pixels: Tensor) -> None:
         energy_inside(pixels[:1], [[(5, 5, 5, 9)]])
     with pytest.raises(ModelError, match="cannot be compared"):
         likeness(pixels, pixels[:1])
+
+
+def test_signed_likeness_tells_a_map_from_its_negative() -> None:
+    one = torch.randn(2, 3, 8, 8, generator=torch.Generator().manual_seed(0))
+    assert likeness(one, -one).tolist() == pytest.approx([1, 1])
+    assert likeness(one, -one, signed=True).tolist() == pytest.approx([-1, -1])
+
+
+def test_fewer_looks_at_the_cascade_keep_its_ends(pixels: Tensor) -> None:
+    torch.manual_seed(0)
+    model = vgg().eval()
+    every = randomisation(model, lambda m: explain(m, pixels, 0, "gradient"))
+    some = randomisation(model, lambda m: explain(m, pixels, 0, "gradient"), most=2)
+    assert [name for name, _ in some] == [every[0][0], every[-1][0]]
+    assert np.array_equal(some[-1][1], every[-1][1])

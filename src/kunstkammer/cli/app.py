@@ -333,6 +333,51 @@ def export(
     show(verb(run, out=out), json)
 
 
+@app.command("explain-quality", rich_help_panel=USE)
+@answers
+def explain_quality(
+    run: Run,
+    data: Data,
+    out: Annotated[Optional[Path], typer.Option(help="Where the report goes. [default: RUN/quality]")] = None,  # noqa: UP045
+    method: Annotated[
+        str, typer.Option(help="One or more of `kunstkammer list explainers`, by comma; or all.")
+    ] = "all",
+    pictures: Annotated[int, typer.Option(min=3, help="Measure on so many, drawn at random.")] = 100,
+    patch: Annotated[int, typer.Option(min=1, help="Side of a patch in pixels of the model's input.")] = 9,
+    steps: Annotated[int, typer.Option(min=1, help="Replace so many patches, at most.")] = 100,
+    points: Annotated[int, typer.Option(min=2, help="Ask the model so many times along a curve, at most.")] = 26,
+    fill: Annotated[str, typer.Option(help="What replaces a patch: mean, blur or inpaint.")] = "mean",
+    relevance: Annotated[
+        str, typer.Option(help="Of a patch: the sum of its map (signed) or of its amounts (absolute).")
+    ] = "signed",
+    signals: Annotated[int, typer.Option(min=0, help="Pictures for rho, layer by layer; 0: do not measure it.")] = 1500,
+    seed: Annotated[int, typer.Option(min=0, help="Same seed, same figures.")] = 0,
+    label_column: LabelColumn = None,
+    label_separator: LabelSeparator = None,
+    json: Json = False,
+) -> None:
+    """Say which methods of explanation can be trusted on a model: do they find what it uses, do they depend on it?"""
+    from kunstkammer.verbs.quality import explain_quality as verb
+
+    found = verb(
+        run,
+        data,
+        out=out,
+        method=method,
+        pictures=pictures,
+        patch=patch,
+        steps=steps,
+        points=points,
+        fill=fill,
+        relevance=relevance,
+        signals=signals,
+        seed=seed,
+        label_column=label_column,
+        label_separator=label_separator,
+    )
+    show(found, json)
+
+
 @app.command(rich_help_panel=MAKE)
 @answers
 def cartoonify(

@@ -36,14 +36,16 @@ class Curves:
     """What became of the score of each picture.
 
     Attributes:
-        scores: method -> float64 (N, steps + 1): the probability of the class that the model chose at first, after
-            0, 1, ... patches were replaced.
+        scores: method -> float64 (N, P): the probability of the class that the model chose at first, after each
+            number of replaced patches that was looked at.
+        patches: those numbers, from 0 on: (P,).
     """
 
     scores: dict[str, Floats]
+    patches: tuple[int, ...] = ()
 
     def area(self, method: str, beside: str | None = None, *, resamples: int = 1000, seed: int = 0) -> Area:
-        """Return the mean score of a method over all steps, or that of `beside` less it: how much faster it falls.
+        """Return the mean score of a method over all points, or that of `beside` less it: how much faster it falls.
 
         Intervals resample pictures; with `beside` both curves of a picture stay together. Raises `UnknownNameError`.
         """
@@ -68,8 +70,11 @@ def degrade(
     steps: int = 100,
     order: str = "most",
     fill: str = "mean",
+    points: int | None = None,
+    with_random: bool = True,
     batch_size: int = 64,
     seed: int = 0,
+    advance: Callable[[int], None] | None = None,
 ) -> Curves:
     """Take the most relevant patches away one by one, and watch the score (Kindermans et al. 2017, section 4.2).
 
@@ -85,8 +90,12 @@ def degrade(
         order: "most" relevant first, or "least".
         fill: "mean" (the patch's own mean colour), "blur" (the picture, blurred) or "inpaint" (colours run in from
             what is left).
+        points: look at the score at so many numbers of patches, evenly spread from none to `steps`; at each of them
+            where not given.
+        with_random: whether the random order stands beside the methods.
         batch_size: so many rows go through the model at once.
         seed: of the random order.
+        advance: called with the number of rows that went through the model.
 
     Raises `ModelError` for maps of another size or a picture smaller than a patch, `UnknownNameError` for an unknown
     order or fill.
@@ -104,17 +113,26 @@ def degrade(
     steps = min(steps, rows * columns)
     ranks = {name: _ranks(name, relevance, pixels, patch, order) for name, relevance in maps.items()}
     noise = torch.rand(len(pixels), rows * columns, generator=torch.Generator().manual_seed(seed))
-    ranks[RANDOM] = noise.argsort(dim=1).argsort(dim=1)
+    if with_random:
+        ranks[RANDOM] = noise.argsort(dim=1).argsort(dim=1)
+    after = looked_at(steps, points)
     with borrowed(model), torch.no_grad():
         parts = [pixels[i : i + batch_size] for i in range(0, len(pixels), batch_size)]
         chosen = torch.cat([logits_of(model, part).argmax(dim=1) for part in parts])
-        scores = {
-            name: _scores(
-                model, pixels, chosen, rank.to(pixels.device), patch, steps, FILLS[fill](pixels, patch), batch_size
-            )
-            for name, rank in ranks.items()
-        }
-    return Curves(scores)
+        walk = _Walk(model, pixels, chosen, patch, after, FILLS[fill](pixels, patch), batch_size, advance)
+        scores = {name: walk.scores(rank.to(pixels.device)) for name, rank in ranks.items()}
+    return Curves(scores, tuple(after.tolist()))
+
+
+def looked_at(steps: int, points: int | None = None) -> npt.NDArray[np.int64]:
+    """Return the numbers of patches at which the score is looked at: from none to `steps`, `points` of them at most.
+
+    >>> looked_at(9, 4).tolist(), looked_at(2).tolist()
+    ([0, 3, 6, 9], [0, 1, 2])
+    """
+    if points is not None and points < 2:
+        raise ModelError(f"A curve needs at least 2 points, not {points}.")
+    return np.unique(np.round(np.linspace(0, steps, min(points or steps + 1, steps + 1))).astype(np.int64))
 
 
 Filler = Callable[[Tensor, Tensor, Tensor], Tensor]
@@ -170,29 +188,44 @@ def _ranks(name: str, relevance: Tensor, pixels: Tensor, patch: int, order: str)
     return sums.argsort(dim=1, descending=order == "most", stable=True).argsort(dim=1)
 
 
-def _scores(
-    model: nn.Module,
-    pixels: Tensor,
-    chosen: Tensor,
-    ranks: Tensor,
-    patch: int,
-    steps: int,
-    filler: Filler,
-    batch_size: int,
-) -> Floats:
-    """Return float64 (N, steps + 1): rows of pictures and steps mixed, so that batches are full."""
-    rows, columns = pixels.shape[2] // patch, pixels.shape[3] // patch
-    found = np.empty((len(pixels), steps + 1))
-    for picture, step in _rows(len(pixels), steps + 1, batch_size):
-        which, after = torch.as_tensor(picture, device=pixels.device), torch.as_tensor(step, device=pixels.device)
-        gone = (ranks[which] < after[:, None]).to(pixels).reshape(-1, 1, rows, columns)
-        mask = torch.zeros_like(pixels[which][:, :1])
-        mask[:, :, : rows * patch, : columns * patch] = interpolate(gone, scale_factor=patch, mode="nearest")
-        pictures = pixels[which]
-        changed = torch.where(mask > 0, filler(pictures, which, mask), pictures)
-        probabilities = logits_of(model, changed).double().softmax(dim=1)
-        found[picture, step] = probabilities.gather(1, chosen[which][:, None])[:, 0].cpu().numpy()
-    return found
+@dataclass(frozen=True)
+class _Walk:
+    """Rows of pictures and steps mixed, so that batches are full."""
+
+    model: nn.Module
+    pixels: Tensor
+    chosen: Tensor
+    patch: int
+    after: npt.NDArray[np.int64]
+    filler: Filler
+    batch_size: int
+    advance: Callable[[int], None] | None
+
+    def scores(self, ranks: Tensor) -> Floats:
+        """Return float64 (N, points) for an order of the patches, int64 (N, patches)."""
+        pixels, patch = self.pixels, self.patch
+        rows, columns = pixels.shape[2] // patch, pixels.shape[3] // patch
+        found = np.empty((len(pixels), len(self.after)))
+        for picture, point in _rows(len(pixels), len(self.after), self.batch_size):
+            which = torch.as_tensor(picture, device=pixels.device)
+            after = torch.as_tensor(self.after[point], device=pixels.device)
+            gone = (ranks[which] < after[:, None]).to(pixels).reshape(-1, 1, rows, columns)
+            pictures = pixels[which]
+            mask = torch.zeros_like(pictures[:, :1])
+            mask[:, :, : rows * patch, : columns * patch] = interpolate(gone, scale_factor=patch, mode="nearest")
+            changed = torch.where(mask > 0, self.filler(pictures, which, mask), pictures)
+            likely = probabilities_of(self.model, logits_of(self.model, changed))
+            found[picture, point] = likely.gather(1, self.chosen[which][:, None])[:, 0].cpu().numpy()
+            if self.advance is not None:
+                self.advance(len(picture))
+        return found
+
+
+def probabilities_of(model: nn.Module, logits: Tensor) -> Tensor:
+    """Return float64 (N, K): the softmax, or the sigmoid of models with many labels or one output."""
+    config = getattr(model, "config", None)
+    many = getattr(config, "problem_type", None) == "multi_label_classification" or logits.shape[1] == 1
+    return logits.double().sigmoid() if many else logits.double().softmax(dim=1)
 
 
 def _rows(pictures: int, steps: int, batch_size: int) -> Iterator[tuple[np.ndarray, np.ndarray]]:

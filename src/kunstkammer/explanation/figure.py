@@ -103,6 +103,7 @@ def compare_methods(
     signed: Mapping[str, bool] | None = None,
     cell: int = 256,
     opacity: float | None = None,
+    across: int = MOST_COLUMNS,
 ) -> Image.Image:
     """Return one figure: a row for each picture, the picture itself first, then its map by each method under its name.
 
@@ -113,6 +114,7 @@ def compare_methods(
         signed: method -> whether its maps are signed; by default whether any of its maps has negative values.
         cell: pixels of the longer side of each picture in the figure.
         opacity: of the maps, 0 to 1; see `lay`.
+        across: so many methods stand side by side, at most; more go into further tables below.
     """
     for method, maps in heats.items():
         if len(maps) != len(images):
@@ -125,7 +127,7 @@ def compare_methods(
         # Scaled before the map is laid over it: the map stays smooth where a small picture is enlarged.
         tile = image.convert("RGB").resize(size, Image.Resampling.NEAREST if scale >= 3 else Image.Resampling.LANCZOS)
         rows.append([tile, *(lay(tile, m[number], signs[k], opacity) for k, m in heats.items())])
-    heads, blocks = list(heats), -(-max(1, len(heats)) // MOST_COLUMNS)
+    heads, blocks = list(heats), -(-max(1, len(heats)) // max(1, across))
     across = -(-len(heads) // blocks)
     tables = []
     for start in range(0, max(1, len(heads)), max(1, across)):

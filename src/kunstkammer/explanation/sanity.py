@@ -38,19 +38,34 @@ def cascade(model: nn.Module, seed: int = 0) -> Iterator[tuple[str, nn.Module]]:
             yield name, changed
 
 
-def randomisation(model: nn.Module, make: Callable[[nn.Module], Tensor], seed: int = 0) -> list[tuple[str, Floats]]:
+def layers_of(model: nn.Module) -> list[str]:
+    """Return the modules with weights of their own, from the output down: the steps of the cascade."""
+    return [name for name, module in reversed(list(model.named_modules())) if list(module.parameters(recurse=False))]
+
+
+def randomisation(
+    model: nn.Module, make: Callable[[nn.Module], Tensor], seed: int = 0, *, most: int | None = None
+) -> list[tuple[str, Floats]]:
     """Return after each step of the cascade how alike the maps still are: (layer, float64 (N,)), see `likeness`.
 
     `make` returns the maps (N, C, H, W) of a model. A method whose maps stay alike explains the picture, not the model.
+    With `most` the maps are looked at after so many steps only, evenly spread: after the first (the output layer) and
+    after the last (all layers) in any case.
     """
+    number = len(layers_of(model))
+    wanted = set(range(number))
+    if most is not None and most < number:
+        wanted = set(np.round(np.linspace(0, number - 1, max(most, 2))).astype(int).tolist())
     first = make(model)
-    return [(name, likeness(first, make(changed))) for name, changed in cascade(model, seed)]
+    steps = enumerate(cascade(model, seed))
+    return [(name, likeness(first, make(changed))) for i, (name, changed) in steps if i in wanted]
 
 
-def likeness(maps: Tensor, others: Tensor) -> Floats:
+def likeness(maps: Tensor, others: Tensor, *, signed: bool = False) -> Floats:
     """Return Spearman's rank correlation of the amounts of each two maps (N, C, H, W), summed over channels, (N,).
 
-    0 where a map is the same everywhere.
+    0 where a map is the same everywhere. With `signed` of the values themselves: a map and its negative are then as
+    unlike as can be.
 
     >>> one = torch.tensor([[[[0.0, 1.0], [2.0, -3.0]]]])
     >>> likeness(one, -2 * one)
@@ -60,7 +75,8 @@ def likeness(maps: Tensor, others: Tensor) -> Floats:
         raise ModelError(f"Maps of {tuple(maps.shape)} and of {tuple(others.shape)} cannot be compared.")
     found = np.zeros(len(maps))
     for n, pair in enumerate(zip(maps, others, strict=True)):
-        ranks = [rankdata(one.sum(dim=0).abs().double().cpu().numpy().ravel()) for one in pair]
+        sums = [one.sum(dim=0).double().cpu().numpy().ravel() for one in pair]
+        ranks = [rankdata(one if signed else np.abs(one)) for one in sums]
         if min(float(np.std(r)) for r in ranks) > 0:
             found[n] = np.corrcoef(ranks[0], ranks[1])[0, 1]
     return found

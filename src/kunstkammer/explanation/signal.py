@@ -98,6 +98,7 @@ def signal_quality(
     *,
     patches: int = 20_000,
     most_inputs: int = 2_500,
+    fewest_per_input: float = 0.0,
     seed: int = 0,
     show_progress: bool = True,
 ) -> SignalQuality:
@@ -110,6 +111,8 @@ def signal_quality(
         patches: of each layer so many patches (or rows) of each part are used at most, drawn at random, evenly over
             the batches. v has as many numbers as a patch: with few more patches than that, all estimators look good.
         most_inputs: layers whose patches have more values are left out (the cost grows with its third power).
+        fewest_per_input: layers of which there are fewer patches to optimise v on than this times the values of a
+            patch are left out.
         seed: of the drawing and of the random direction.
         show_progress: show a bar.
 
@@ -139,6 +142,12 @@ def signal_quality(
         for sample_of in sampler.over(optimise, 1, advance):
             for name in measured:
                 moments[name].add(sample_of[name])
+        few = {name: moments[name].count for name in measured if moments[name].count < fewest_per_input * widths[name]}
+        left_out |= {
+            name: f"there are {count} samples to choose v on, too few for its {widths[name]} inputs"
+            for name, count in few.items()
+        }
+        measured = [name for name in measured if name not in few]
         solved = {}
         for name in measured:
             directions = _directions(name, fitted, weights[name], moments[name], seed)

@@ -33,3 +33,15 @@ def _data_uri(picture: Image.Image, side: int, quality: int) -> str:
     target = io.BytesIO()
     small.save(target, kind.upper(), quality=quality)
     return f"data:image/{kind};base64,{base64.b64encode(target.getvalue()).decode('ascii')}"
+
+
+def figure_uri(figure: Image.Image, widest: int = 1600) -> str:
+    """Return a data URI for a figure with lettering: sharp, at most `widest` pixels wide."""
+    small = figure.convert("RGB")
+    if small.width > widest:
+        small = small.resize((widest, round(small.height * widest / small.width)), Image.Resampling.LANCZOS)
+    webp = features.check("webp") and max(small.size) < 16_000
+    target = io.BytesIO()
+    small.save(target, "WEBP" if webp else "PNG", **({"quality": 88, "method": 6} if webp else {"optimize": True}))
+    kind = "webp" if webp else "png"
+    return f"data:image/{kind};base64,{base64.b64encode(target.getvalue()).decode('ascii')}"

@@ -1,0 +1,173 @@
+"""What is done to every picture, which methods are asked, and how slow ones are made cheaper."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from torch import Tensor, nn
+
+from kunstkammer.errors import ModelError, unknown_name
+from kunstkammer.explanation.degradation import FILLS
+from kunstkammer.explanation.interface import explain
+from kunstkammer.explanation.order import in_order
+from kunstkammer.explanation.windows import windows_over
+from kunstkammer.registry import get, names
+
+RELEVANCES = ("signed", "absolute")
+ROWS_AT_224 = 16
+"""So many pictures of 224 x 224 in colour go through a model at once; more of smaller ones."""
+
+PATTERN_METHODS = ("pattern-net", "pattern-attribution")
+
+LAYER = "layer"
+LAYER_HINT = f"normalise='{LAYER}'"
+"""What the error of a method by patterns names where its raw values overflow."""
+
+FAMILIES: dict[str, tuple[str, ...]] = {
+    "patterns": (*PATTERN_METHODS, "gradient", "deconvnet", "guided-backprop"),
+    "gradients": ("gradient", "gradient-x-input", "smoothgrad", "integrated-gradients"),
+    "cams": ("grad-cam", "grad-cam-plus-plus", "guided-grad-cam"),
+    "windows": ("occlusion", "prediction-difference"),
+    "lrp": ("lrp-z", "lrp-epsilon", "lrp-gamma", "lrp-alpha-beta"),
+    "composites": ("lrp-composite", "lrp-z-box", "lrp-w-square", "lrp-flat", "deep-taylor"),
+    "attention": ("attention-rollout", "attention-gradient", "attention-lrp"),
+}
+"""Which methods stand in one chart; the first holds what the paper claims beside what it claims to beat."""
+
+SHARING = (
+    "integrated-gradients", "lrp-z", "lrp-epsilon", "lrp-gamma", "lrp-alpha-beta", "lrp-w-square", "lrp-flat",
+    "lrp-z-box", "lrp-composite", "deep-taylor", "attention-lrp",
+)  # fmt: skip
+"""Methods that share out the logit (deep Taylor: what of it is above 0; integrated gradients: less that of black)."""
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What is done to every picture.
+
+    Attributes:
+        methods: in the order in which they are shown.
+        patch, steps, points, fill: as for `degrade`.
+        relevance: a patch's relevance is the sum of its map ("signed", as in the paper) or of the amounts
+            ("absolute").
+        checked: so many pictures are used for the sanity checks.
+        cascade: at so many steps of the cascade the maps are looked at.
+        seed: of the random order and of the layers that are drawn anew.
+    """
+
+    methods: tuple[str, ...]
+    patch: int = 9
+    steps: int = 100
+    points: int = 26
+    fill: str = "mean"
+    relevance: str = "signed"
+    checked: int = 12
+    cascade: int = 6
+    seed: int = 0
+
+
+def check_plan(plan: Plan, size: Sequence[int]) -> None:
+    """Raise `UnknownNameError` or `ModelError` for what cannot be done with pictures of `size` = (height, width)."""
+    for kind, name, known in (("fill", plan.fill, FILLS), ("relevance", plan.relevance, RELEVANCES)):
+        if name not in known:
+            raise unknown_name(kind, name, known)
+    for what, value, least in (("patch", plan.patch, 1), ("steps", plan.steps, 1), ("points", plan.points, 2)):
+        if value < least:
+            raise ModelError(f"{what} is {value}; give at least {least}.")
+    if min(size) < plan.patch:
+        raise ModelError(
+            f"The model sees pictures of {size[0]} x {size[1]} pixels, smaller than a patch of {plan.patch}; "
+            f"give a smaller one, for example --patch {max(1, min(size) // 7)}."
+        )
+
+
+def methods_asked(method: str | Sequence[str]) -> tuple[str, ...]:
+    """Return the methods that were asked for, "all" for every one. Unknown ones raise with the nearest guess."""
+    asked = [part.strip() for part in method.split(",")] if isinstance(method, str) else list(method)
+    asked = [name for name in asked if name]
+    if asked == ["all"]:
+        return tuple(in_order(names("explainers")))
+    if not asked:
+        raise ModelError("No method is named; see: kunstkammer list explainers.")
+    for name in asked:
+        get("explainers", name)
+    return tuple(in_order(dict.fromkeys(asked)))
+
+
+def rows_at_once(shape: Sequence[int]) -> int:
+    """Return how many pictures (C, H, W) go through a model at once.
+
+    >>> rows_at_once((3, 224, 224)), rows_at_once((1, 28, 28))
+    (16, 256)
+    """
+    values = shape[0] * shape[1] * shape[2]
+    return max(4, min(256, ROWS_AT_224 * 3 * 224 * 224 // values))
+
+
+@dataclass(frozen=True)
+class Budget:
+    """The options with which a slow method is made cheaper, and what to say of it."""
+
+    options: Mapping[str, Any] = field(default_factory=dict)
+    note: str = ""
+
+
+def budget_of(method: str, size: Sequence[int]) -> Budget:
+    """Return how a method that takes many passes is made cheaper for pictures of `size`; most are not.
+
+    >>> budget_of("smoothgrad", (224, 224)).options, budget_of("gradient", (224, 224)).options
+    ({'samples': 25}, {})
+    """
+    side = windows_over(size).side
+    places = len(windows_over(size, side, side).places)
+    budgets = {
+        "smoothgrad": Budget({"samples": 25}, "25 noisy copies instead of 50"),
+        "integrated-gradients": Budget({"steps": 25}, "25 steps instead of 50"),
+        "occlusion": Budget({"window": side, "stride": side}, f"{places} windows that do not overlap"),
+        "prediction-difference": Budget(
+            {"window": side, "stride": side, "samples": 2}, f"{places} windows, each drawn twice instead of ten times"
+        ),
+    }
+    return budgets.get(method, Budget())
+
+
+def family_of(method: str) -> str:
+    """Return the chart in which a method is at home: the last that names it, "others" for a method of one's own."""
+    return next((name for name, members in reversed(FAMILIES.items()) if method in members), "others")
+
+
+@dataclass
+class Subject:
+    """The model under trial, and what its methods need beside it.
+
+    Attributes:
+        model: a classifier as `explain` takes.
+        patterns: for the methods that need them, None where there are none.
+        fitting: model input (N, C, H, W) on which patterns of a changed model are fitted, for the cascade.
+        scaled: methods by patterns whose raw values overflow, so that every layer scales what it hands back.
+    """
+
+    model: nn.Module
+    patterns: Any = None
+    fitting: Tensor | None = None
+    scaled: tuple[str, ...] = ()
+
+    def scale_where_needed(self, pixels: Tensor) -> None:
+        """Find out on some pictures which methods by patterns overflow as they are."""
+        self.scaled = ()
+        for method in PATTERN_METHODS:
+            try:
+                explain(self.model, pixels, None, method, patterns=self.patterns)
+            except ModelError as error:
+                if LAYER_HINT in str(error):
+                    self.scaled = (*self.scaled, method)
+
+    def options(self, method: str, size: Sequence[int]) -> dict[str, Any]:
+        """Return the options of a method: its budget, and the patterns where it takes them."""
+        options = dict(budget_of(method, size).options)
+        if method in PATTERN_METHODS:
+            options["patterns"] = self.patterns
+            options["normalise"] = LAYER if method in self.scaled else None
+        return options

@@ -1,0 +1,226 @@
+"""Which pictures of a collection `explain_quality` uses for what: nothing is measured on what it was fitted on."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from kunstkammer.errors import DataError
+from kunstkammer.progress import say
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from kunstkammer.data.collection import Collection
+    from kunstkammer.data.plates import Plates
+    from kunstkammer.data.survey import Survey
+    from kunstkammer.explanation.sanity import Box
+    from kunstkammer.models.checkpoint import Checkpoint
+
+FEWEST = 3
+"""Fewer pictures than this tell nothing of a mean."""
+FEWEST_TO_FIT = 16
+"""Patterns are not fitted on fewer pictures than this."""
+FEWEST_FOR_SIGNALS = 48
+"""rho needs three separate parts; of fewer pictures in all it is not measured."""
+MOST_TO_FIT = 2000
+"""So many pictures are enough to fit patterns."""
+
+
+@dataclass(frozen=True)
+class Parts:
+    """Places in the collection, each int64 and sorted.
+
+    Attributes:
+        name: "test", or "all" where the collection has no parts.
+        measured: on these everything is measured; no two are copies of one picture.
+        fitting: on these patterns are fitted: of the training part, or none of the measured ones.
+        signals: three separate parts for rho (fit, optimise, evaluate), copies whole; empty where there are too few.
+        unreadable: how many pictures cannot be read.
+        notes: what a reader must know, sentences.
+    """
+
+    name: str
+    measured: np.ndarray
+    fitting: np.ndarray
+    signals: tuple[np.ndarray, ...]
+    unreadable: int
+    notes: list[str] = field(default_factory=list)
+
+
+def plan_parts(
+    checkpoint: Checkpoint,
+    collection: Collection,
+    seen: Survey,
+    *,
+    pictures: int,
+    signals: int,
+    fits: bool,
+    seed: int,
+) -> Parts:
+    """Choose the pictures for each experiment, at random.
+
+    Args:
+        pictures: measure on so many, at most; signals: use so many for rho, at most.
+        fits: patterns are to be fitted here, so that some pictures must be kept for that.
+
+    Raises `DataError` where fewer than three readable pictures remain.
+    """
+    from kunstkammer.data.fingerprints import duplicate_groups
+    from kunstkammer.verbs.evaluate import own_parts
+
+    groups = duplicate_groups(seen)
+    readable = np.flatnonzero(seen.readable)
+    random = np.random.default_rng(seed)
+    told = own_parts(checkpoint, collection) or collection.splits
+    parts = np.array([told[i] for i in readable])
+    test, train = readable[parts == "test"], readable[parts == "train"]
+    notes = []
+    if len(test):
+        name, pool = "test", test
+        fitting = train if len(train) else readable[parts != "test"]
+        pool = pool[~np.isin(groups[pool], groups[fitting])]
+        if len(pool) < len(test):
+            notes.append(f"{len(test) - len(pool)} test pictures are copies of training pictures and are left out.")
+        measured = _one_of_each(pool, groups, pictures, random)
+    else:
+        name = "all"
+        notes.append("The collection has no test part: the model may have learnt from the pictures it is measured on.")
+        each = len(np.unique(groups[readable]))
+        enough = each >= 2 * FEWEST_TO_FIT
+        measured = _one_of_each(readable, groups, min(pictures, each // 2) if fits and enough else pictures, random)
+        fitting = readable[~np.isin(groups[readable], groups[measured])]
+    if len(measured) < FEWEST:
+        raise DataError(
+            f"{collection.name} has {len(measured)} pictures to measure on ({name}, readable, copies counted once); "
+            f"at least {FEWEST} are needed to compare methods."
+        )
+    fitting = np.sort(random.permutation(fitting)[:MOST_TO_FIT])
+    three = three_parts(readable, groups, signals, seed) if len(readable) >= FEWEST_FOR_SIGNALS else ()
+    return Parts(name, measured, fitting, three, len(seen) - len(readable), notes)
+
+
+def _one_of_each(pool: np.ndarray, groups: np.ndarray, most: int, random: np.random.Generator) -> np.ndarray:
+    """Draw pictures, of copies one."""
+    order = random.permutation(pool)
+    _, first = np.unique(groups[order], return_index=True)
+    chosen: np.ndarray = np.sort(order[np.sort(first)[:most]])
+    return chosen
+
+
+def three_parts(rows: np.ndarray, groups: np.ndarray, most: int, seed: int) -> tuple[np.ndarray, ...]:
+    """Share pictures out: a half, a quarter, a quarter; copies of one picture stay in one part.
+
+    >>> fit, optimise, evaluate = three_parts(np.arange(8), np.array([0, 0, 1, 2, 3, 4, 5, 6]), 100, seed=0)
+    >>> len(fit) + len(optimise) + len(evaluate), bool(np.isin([0, 1], fit).all() or not np.isin([0, 1], fit).any())
+    (8, True)
+    """
+    random = np.random.default_rng(seed)
+    parts: tuple[list[int], list[int], list[int]] = ([], [], [])
+    shares = (0.5, 0.25, 0.25)
+    members: dict[int, list[int]] = {}
+    for row in rows:
+        members.setdefault(int(groups[row]), []).append(int(row))
+    taken = 0
+    for group in random.permutation(np.array(sorted(members))):
+        if taken >= most:
+            break
+        place = min(range(3), key=lambda k: (len(parts[k]) + 1) / shares[k])
+        parts[place].extend(members[int(group)])
+        taken += len(members[int(group)])
+    return tuple(np.array(sorted(part), dtype=np.int64) for part in parts)
+
+
+class Loader:
+    """Gives the model's input for places in a collection, from its plates."""
+
+    def __init__(self, checkpoint: Checkpoint, plates: Plates) -> None:
+        self._checkpoint, self._plates = checkpoint, plates
+
+    def __call__(self, rows: np.ndarray) -> Tensor:
+        return self._checkpoint.prepare(self._plates[rows])
+
+    def batches(self, rows: np.ndarray, most: int = 32) -> Batches:
+        """Return at least 16 batches, where there are so many pictures, of at most `most` each.
+
+        With few batches rho would draw all its samples of all layers from one: memory.
+        """
+        return Batches(self, rows, max(1, min(most, len(rows) // 16)))
+
+
+class Batches:
+    """Batches (N, C, H, W) of the pictures at `rows`."""
+
+    def __init__(self, load: Loader, rows: np.ndarray, size: int) -> None:
+        self._load, self._rows, self._size = load, rows, size
+
+    def __len__(self) -> int:
+        return (len(self._rows) + self._size - 1) // self._size
+
+    def __iter__(self) -> Iterator[Tensor]:
+        for start in range(0, len(self._rows), self._size):
+            yield self._load(self._rows[start : start + self._size])
+
+
+def boxes_in_input(
+    checkpoint: Checkpoint, collection: Collection, seen: Survey, rows: np.ndarray, targets: np.ndarray
+) -> list[list[Box]] | None:
+    """Return the boxes of each picture at `rows` in pixels of the model's input, None where there are none at all.
+
+    Where the boxes' categories are labels of the model, those of the predicted label count; else all of them.
+    Raises `DataError` for a column that holds something else.
+    """
+    from kunstkammer.explanation.boxes import COLUMN, boxes_of, categories_of, to_input
+
+    if COLUMN not in collection.column_names:
+        return None
+    cells = collection.select(rows).column(COLUMN)
+    names = {name for cell in cells if isinstance(cell, dict) for name in categories_of(cell, len(cell["bbox"] or []))}
+    by_label = bool(names & set(checkpoint.label_names))
+    geometry = checkpoint.geometry
+    plate = (geometry.plate.height, geometry.plate.width)
+    found = []
+    for row, cell, target in zip(rows, cells, targets, strict=True):
+        wanted = [checkpoint.label_names[target]] if by_label else None
+        width, height = (int(side) for side in seen.sizes[row])
+        own = boxes_of(cell, collection.files[row], wanted)
+        found.append(to_input(own, (height, width), geometry.plate.fit, plate, geometry.input_size))
+    return found if any(found) else None
+
+
+def pictures_to_show(predicted: np.ndarray, truths: np.ndarray, most: int = 6) -> list[int]:
+    """Choose pictures spread over the classes, a third of them wrong answers where there are so many: places.
+
+    Args:
+        predicted: int (N,); truths: int (N,), -1 where it is not known.
+
+    >>> pictures_to_show(np.array([0, 0, 1, 1, 0]), np.array([0, 0, 1, 0, 1]), most=4)
+    [0, 2, 1, 4]
+    """
+    known = truths >= 0
+    wrong = np.flatnonzero(known & (predicted != truths))
+    right = np.flatnonzero(~known | (predicted == truths))
+    share = min(len(wrong), max(most // 3, most - len(right)))
+    return _spread(right, predicted, most - share) + _spread(wrong, predicted, share)
+
+
+def _spread(rows: np.ndarray, classes: np.ndarray, most: int) -> list[int]:
+    """Take one of each class in turn."""
+    queues: dict[int, list[int]] = {}
+    for row in rows:
+        queues.setdefault(int(classes[row]), []).append(int(row))
+    found: list[int] = []
+    while len(found) < most and any(queues.values()):
+        for label in sorted(queues):
+            if queues[label] and len(found) < most:
+                found.append(queues[label].pop(0))
+    return found
+
+
+def say_unreadable(errors: Sequence[Any]) -> None:
+    """Name on stderr what cannot be read."""
+    for error in errors:
+        say(f"Unreadable, left out: {error}")
