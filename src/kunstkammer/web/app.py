@@ -32,6 +32,8 @@ from kunstkammer.web.doors.sessions import SessionMiddleware, Sessions
 from kunstkammer.web.doors.uploads import Budget
 from kunstkammer.web.doors.watch import METHODS, Metrics, Stopping, Watch
 from kunstkammer.web.house import DeskLike, House, StoreLike
+from kunstkammer.web.pages.problem_pages import ProblemPages
+from kunstkammer.web.pages.routes import router as pages_router
 from kunstkammer.web.problems import ProblemError, problem_of
 from kunstkammer.web.settings import Settings
 
@@ -58,7 +60,7 @@ def create_app(settings: Settings, *, store: StoreLike | None = None, desk: Desk
     app.state.doors = Doors(sessions, Admins(settings))
     app.state.metrics, app.state.budget, app.state.stopping = metrics, Budget(settings.buffer_bytes), False
     app.include_router(api_router)
-    _mount_pages(app)
+    app.include_router(pages_router, include_in_schema=False, dependencies=[Depends(guard)])
 
     @app.get(f"{PREFIX}/openapi.json", include_in_schema=False)
     async def openapi() -> JSONResponse:
@@ -76,6 +78,7 @@ def _doors(settings: Settings, sessions: Sessions, metrics: Metrics) -> list[Mid
     proxy = [Middleware(TrustedProxy)] if settings.trusted_proxy else []
     return [
         Middleware(SecurityHeaders),
+        Middleware(ProblemPages),
         Middleware(Watch, metrics=metrics),
         *proxy,
         Middleware(HostCheck, names=[settings.host] if alone else None),
@@ -85,16 +88,6 @@ def _doors(settings: Settings, sessions: Sessions, metrics: Metrics) -> list[Mid
         Middleware(SameOrigin),
         Middleware(BodyLimits, settings=settings),
     ]
-
-
-def _mount_pages(app: FastAPI) -> None:
-    from importlib.util import find_spec
-
-    if find_spec("kunstkammer.web.pages") and find_spec("kunstkammer.web.pages.routes"):
-        from kunstkammer.web.pages.routes import error_page, router
-
-        app.state.error_page = error_page
-        app.include_router(router, include_in_schema=False, dependencies=[Depends(guard)])
 
 
 def _lifespan(settings: Settings, store: StoreLike | None, desk: DeskLike | None) -> Callable[[FastAPI], Any]:
@@ -149,34 +142,25 @@ async def _on_invalid(request: Request, error: Exception) -> Response:
     assert isinstance(error, RequestValidationError)
     errors = [{"location": list(one["loc"]), "message": one["msg"]} for one in error.errors()]
     where = ", ".join(".".join(map(str, one["location"])) for one in errors[:3])
-    return _answer(request, ProblemError("invalid", f"Not valid: {where}.", members={"errors": errors[:20]}))
+    return ProblemError("invalid", f"Not valid: {where}.", members={"errors": errors[:20]}).response()
 
 
 async def _on_http(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
     if isinstance(error, ProblemError):
-        return _answer(request, error)
+        return error.response()
     if error.status_code == 404:
-        return _answer(request, ProblemError("not-there", "There is nothing at this address."))
+        return ProblemError("not-there", "There is nothing at this address.").response()
     if error.status_code == 405:
         headers = {"Allow": ", ".join(sorted(_methods(request)))}
-        return _answer(request, ProblemError("method", "This address does not do that.", headers=headers))
+        return ProblemError("method", "This address does not do that.", headers=headers).response()
     kind = {400: "bad-request", 401: "sign-in", 403: "forbidden", 413: "too-large", 415: "media-type"}
-    return _answer(request, ProblemError(kind.get(error.status_code, "fault"), str(error.detail)))
+    return ProblemError(kind.get(error.status_code, "fault"), str(error.detail)).response()
 
 
 async def _on_error(request: Request, error: Exception) -> Response:
     assert isinstance(error, KunstkammerError)
-    return _answer(request, problem_of(error))
-
-
-def _answer(request: Request, problem: ProblemError) -> Response:
-    """A person who looks at a page gets a page, a program the document."""
-    page = getattr(request.app.state, "error_page", None)
-    if page is None or request.url.path.startswith("/api/") or "text/html" not in request.headers.get("accept", ""):
-        return problem.response()
-    shown: Response = page(request, problem)
-    return shown
+    return problem_of(error).response()
 
 
 def _methods(request: Request) -> set[str]:

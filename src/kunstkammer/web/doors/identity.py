@@ -16,6 +16,8 @@ from kunstkammer.web.records import Who
 
 SAFE = frozenset({"GET", "HEAD", "OPTIONS", "TRACE"})
 CSRF_HEADER, CSRF_FIELD = "X-CSRF-Token", "csrf"
+FIELDS = 12_000
+"""Of a form: a model with many labels has a box for each."""
 _WHO = "kunstkammer.who"
 
 
@@ -60,7 +62,8 @@ class Doors:
 
 
 async def guard(request: Request) -> None:
-    """Let an unsafe request with a cookie pass only if it carries the session's token: header, or form field `csrf`.
+    """Let an unsafe request with a cookie pass only if it carries the session's token: header, or form field `csrf`
+    (of an upload without a script: part of its address).
 
     A request without a cookie that holds has nothing to protect; one from another site is refused before (`origin`).
     """
@@ -70,9 +73,11 @@ async def guard(request: Request) -> None:
     visit: Visit = request.scope[STATE]
     if who.token or not visit.known:
         return
-    given = request.headers.get(CSRF_HEADER, "")
-    if not given and request.headers.get("content-type", "").startswith("application/x-www-form-urlencoded"):
-        given = str((await request.form(max_fields=100)).get(CSRF_FIELD, ""))
+    given, kind = request.headers.get(CSRF_HEADER, ""), request.headers.get("content-type", "")
+    if not given and kind.startswith("application/x-www-form-urlencoded"):
+        given = str((await request.form(max_fields=FIELDS)).get(CSRF_FIELD, ""))
+    elif not given and kind.startswith("multipart/form-data"):
+        given = request.query_params.get(CSRF_FIELD, "")  # its body is read as it arrives, later
     if not hmac.compare_digest(given.encode(), who.csrf.encode()):
         raise ProblemError(
             "forbidden",

@@ -65,7 +65,7 @@ def cost_of(scope: Scope) -> float:
     path, safe = scope["path"], scope["method"] in ("GET", "HEAD")
     if safe and (path.startswith("/static/") or path.startswith("/api/v1/health")):
         return 0.0
-    return 0.1 if safe and path.endswith("/thumbnail") else 1.0
+    return 0.1 if safe and (path.endswith("/thumbnail") or "/examples/" in path) else 1.0
 
 
 class RateLimit:
