@@ -69,10 +69,9 @@ class FakeStore:
             found = [p for p in found if any(label in a.labels for a in p.answers.values())]
         if corrected is not None:
             found = [p for p in found if bool(p.corrections) == corrected]
-        start = int(after) if after and after.isdecimal() and after.isascii() else 0
-        start = min(start, len(found))
+        start = min(int(after.partition("-")[0], 16), len(found)) if after else 0
         end = start + limit
-        return Leaf(tuple(found[start:end]), len(found), str(end) if end < len(found) else None)
+        return Leaf(tuple(found[start:end]), len(found), f"{end:x}-{'0' * 32}" if end < len(found) else None)
 
     def bytes_of(self, visitor: str | None, id: str, kind: str = "original") -> bytes:
         self.get(visitor, id)

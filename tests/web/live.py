@@ -10,6 +10,7 @@ import os
 import signal
 import subprocess
 import sys
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -23,16 +24,24 @@ class Live:
         words = [f"{name}={value}" for name, value in settings.items()]
         command = [sys.executable, "-m", "tests.web.live", str(folder), str(seconds), *words]
         environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(ROOT), str(ROOT / "src")])}
+        # Into a file: a pipe that nobody reads is full after a thousand lines of the log, and holds the server up.
+        self._said = tempfile.TemporaryFile("w+", encoding="utf-8")  # noqa: SIM115 - as long as the server
         self.process = subprocess.Popen(
-            command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=ROOT, env=environment
+            command, stdout=subprocess.PIPE, stderr=self._said, text=True, cwd=ROOT, env=environment
         )
         assert self.process.stdout is not None
         line = self.process.stdout.readline()
         if not line:
-            raise RuntimeError(self.process.communicate()[1])
+            self.process.wait()
+            raise RuntimeError(self.said())
         self.url = line.split()[-1]
         self.host, port = self.url.removeprefix("http://").rsplit(":", 1)
         self.port = int(port)
+
+    def said(self) -> str:
+        """Return what it wrote to stderr."""
+        self._said.seek(0)
+        return self._said.read()
 
     def kill(self) -> None:
         """End it as a power cut would."""
@@ -42,8 +51,7 @@ class Live:
     def stop(self, seconds: float = 20.0) -> tuple[int, str]:
         """Ask it to stop; returns its exit status and what it said on stderr."""
         self.process.send_signal(signal.SIGTERM)
-        said = self.process.communicate(timeout=seconds)[1]
-        return self.process.returncode, said
+        return self.process.wait(seconds), self.said()
 
 
 @contextlib.contextmanager
@@ -55,9 +63,8 @@ def live(folder: Path, seconds: float = 0.0, **settings: object) -> Iterator[Liv
     finally:
         if server.process.poll() is None:
             server.kill()
-        for pipe in (server.process.stdout, server.process.stderr):
-            if pipe is not None:
-                pipe.close()
+        assert server.process.stdout is not None
+        server.process.stdout.close()
 
 
 def main() -> None:

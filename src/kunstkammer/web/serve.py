@@ -7,6 +7,8 @@ import contextlib
 import errno
 import functools
 import logging
+import logging.handlers
+import queue
 import signal
 import socket
 import sys
@@ -19,6 +21,8 @@ from kunstkammer.errors import RecipeError, ResourceError
 from kunstkammer.progress import say
 from kunstkammer.web.settings import Settings
 
+LOG_LINES = 10_000
+"""That may wait to be written."""
 _OPEN = """\
 ############################################################################
   This server is open to the network at {host}, and there is no admin's
@@ -40,8 +44,7 @@ def serve(*runs: str | Path, **settings: Any) -> None:
     held = Settings.load({"runs": tuple(map(str, runs)) or None, **settings})
     if not held.runs and held.admin_password is None:
         raise RecipeError("Name at least one run to serve, or set an admin's password to load models later.")
-    _log_to_stderr()
-    with contextlib.closing(_bound(held.host, held.port)) as line:
+    with _log_to_stderr(), contextlib.closing(_bound(held.host, held.port)) as line:
         from kunstkammer.web.doors.origin import is_loopback
 
         if not is_loopback(held.host) and held.admin_password is None:
@@ -52,7 +55,8 @@ def serve(*runs: str | Path, **settings: Any) -> None:
 def _bound(host: str, port: int) -> socket.socket:
     """Return a socket on the port, before anything slow is opened."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    line = socket.socket(family, socket.SOCK_STREAM)
+    # The protocol by name: asyncio sets TCP_NODELAY on such lines alone, and each answer would wait 40 ms without it.
+    line = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     try:
         line.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         line.bind((host, port))
@@ -132,10 +136,27 @@ def _address(host: str, line: socket.socket) -> str:
     return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
 
 
-def _log_to_stderr() -> None:
-    handler = logging.StreamHandler()
-    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
+class _Patiently(logging.handlers.QueueHandler):
+    """Leaves a line out rather than let the server wait for whoever should read the log and does not."""
+
+    def enqueue(self, record: logging.LogRecord) -> None:
+        with contextlib.suppress(queue.Full):
+            self.queue.put_nowait(record)  # type: ignore[union-attr]
+
+
+@contextlib.contextmanager
+def _log_to_stderr() -> Iterator[None]:
+    """Write the log in a thread of its own for the block."""
+    writer = logging.StreamHandler()
+    writer.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
+    lines: queue.Queue[logging.LogRecord] = queue.Queue(LOG_LINES)
+    listener = logging.handlers.QueueListener(lines, writer)
     for name, level in (("kunstkammer.web", logging.INFO), ("uvicorn.error", logging.WARNING)):
         logger = logging.getLogger(name)
-        logger.handlers, logger.propagate = [handler], False
+        logger.handlers, logger.propagate = [_Patiently(lines)], False
         logger.setLevel(level)
+    listener.start()
+    try:
+        yield
+    finally:
+        listener.stop()

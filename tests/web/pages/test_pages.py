@@ -221,7 +221,7 @@ def test_the_admin(visitor, store, desk) -> None:
     token = store.tokens()[0].id
     assert "holds no more" in post(visitor, "/admin/tokens/drop", id=token).text
     assert not store.tokens()
-    assert post(visitor, "/admin/load", run="/nowhere").status_code == 422
+    assert post(visitor, "/admin/load", run="/nowhere").status_code == 404
     assert "no longer served" in post(visitor, "/admin/unload", model="old").text
     assert [card.name for card in desk.cards()] == ["comics", "feelings"]
     post(visitor, "/logout")

@@ -6,7 +6,7 @@ from kunstkammer.web.api import admin, corrections, models, pictures, questions,
 from kunstkammer.web.api.describe import PREFIX
 from kunstkammer.web.doors import guard
 
-router = APIRouter(prefix=PREFIX, dependencies=[Depends(guard)])
+router = APIRouter(prefix=PREFIX, dependencies=[Depends(guard)], generate_unique_id_function=lambda route: route.name)
 for part in (server, models, pictures, questions, corrections, admin):
     router.include_router(part.router)
 

@@ -18,12 +18,12 @@ router = APIRouter(tags=["admin"])
 BODY = ("invalid", "media-type", "forbidden", "too-large")
 
 
-@router.post("/models", status_code=201, responses=problems(*BODY, "unfit"), openapi_extra=ADMIN)
+@router.post("/models", status_code=201, responses=problems(*BODY, "not-there", "unfit"), openapi_extra=ADMIN)
 async def load(house: TheHouse, who: Admin, wish: ModelIn) -> ModelOut:
     """Serve another run, or other weights under a name, without stopping."""
-    if "\0" in wish.run or not await wait_for(Path(wish.run).is_dir):
+    if not await wait_for(_is_folder, wish.run):
         # A name of a hub would be fetched: a server does that for nobody.
-        raise ProblemError("unfit", "There is no such run folder on this server.")
+        raise ProblemError("not-there", "There is no such run folder on this server.")
     return ModelOut.of(await house.desk.load(wish.run, wish.name))
 
 
@@ -56,3 +56,10 @@ async def drop_token(
 ) -> None:
     """Let a token hold no more."""
     await wait_for(house.store.drop_token, id)
+
+
+def _is_folder(path: str) -> bool:
+    try:
+        return Path(path).is_dir()
+    except (OSError, ValueError):  # a name that no file system takes
+        return False

@@ -13,7 +13,7 @@ from starlette.responses import FileResponse
 from kunstkammer.errors import guess
 from kunstkammer.web.api.describe import problems
 from kunstkammer.web.api.schemas import CorrectionIn, CorrectionOut
-from kunstkammer.web.api.shared import ADMIN, ModelQuery, PictureId, TheHouse, model_named, wait_for
+from kunstkammer.web.api.shared import ADMIN, NO_NUL, ModelQuery, PictureId, TheHouse, model_named, wait_for
 from kunstkammer.web.doors.identity import Admin, Visitor, owner
 from kunstkammer.web.house import House
 from kunstkammer.web.problems import ProblemError
@@ -63,15 +63,17 @@ def _checked(card: ModelCard, labels: list[str]) -> tuple[str, ...]:
 @router.get(
     "/corrections",
     response_class=FileResponse,
-    responses=problems("forbidden", "invalid", "storage-full", besides={200: ZIP}),
+    responses=problems("forbidden", "not-there", "invalid", "storage-full", besides={200: ZIP}),
     openapi_extra=ADMIN,
 )
 async def export(
     house: TheHouse,
     who: Admin,
-    model: Annotated[str | None, Query(max_length=200, description="Of this model alone.")] = None,
+    model: Annotated[str | None, Query(max_length=200, pattern=NO_NUL, description="Of this model alone.")] = None,
 ) -> FileResponse:
     """Return every corrected picture with its labels: a collection that `kunstkammer train --add` takes."""
+    if await wait_for(lambda: next(house.store.corrections(model), None)) is None:
+        raise ProblemError("not-there", "Nobody has corrected anything yet.")
     folder = await wait_for(tempfile.TemporaryDirectory, prefix="kunstkammer-corrections-")
     try:
         path = await wait_for(_zipped, house, Path(folder.name), model)

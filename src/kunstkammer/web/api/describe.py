@@ -60,15 +60,6 @@ def files_body(max_files: str = "as many as the server allows") -> dict[str, Any
     return {"requestBody": {"required": True, "content": {"multipart/form-data": {"schema": schema}}}}
 
 
-CSRF_PARAMETER = {
-    "name": CSRF_HEADER,
-    "in": "header",
-    "required": False,
-    "description": "Needed with a session cookie.",
-    "schema": {"type": "string", "pattern": "^[0-9a-f]{64}$"},
-}
-
-
 def describe(app: FastAPI, cookie: str) -> dict[str, Any]:
     """Return the OpenAPI description (made once)."""
     if app.openapi_schema:
@@ -83,13 +74,27 @@ def describe(app: FastAPI, cookie: str) -> dict[str, Any]:
     schemas |= schema.pop("$defs", {}) | {"Problem": schema}
     found["components"]["securitySchemes"] = {
         "session": {"type": "apiKey", "in": "cookie", "name": cookie, "description": "Set by the first answer."},
+        "csrf": {"type": "apiKey", "in": "header", "name": CSRF_HEADER, "description": "`csrf` of GET session."},
         "token": {"type": "http", "scheme": "bearer", "description": "Made by the admin."},
     }
     for item in found["paths"].values():
         for method, operation in item.items():
-            admin = operation.pop("x-admin", False)
-            operation["security"] = [{"token": []}, {"session": []}] if admin else [{}, {"token": []}, {"session": []}]
-            if method in ("post", "put", "delete"):
-                operation.setdefault("parameters", []).append(CSRF_PARAMETER)
+            cookie_way: dict[str, list[str]] = {name: [] for name in ("session", "csrf")[: 1 + (method != "get")]}
+            nobody: list[dict[str, list[str]]] = [] if operation.pop("x-admin", False) else [{}]
+            operation["security"] = [*nobody, {"token": []}, cookie_way]
+    _link(found["paths"], f"{PREFIX}/pictures", "post", "201", "id", "$response.body#/pictures/0/id")
+    _link(found["paths"], f"{PREFIX}/models", "get", "200", "model", "$response.body#/models/0/name")
     app.openapi_schema = found
     return found
+
+
+def _link(paths: dict[str, Any], path: str, method: str, status: str, parameter: str, where: str) -> None:
+    """Say where the parameter of every address below `path` comes from."""
+    links = paths[path][method]["responses"][status].setdefault("links", {})
+    for other, item in paths.items():
+        if other.startswith(f"{path}/{{{parameter}}}"):
+            for operation in item.values():
+                links[operation["operationId"]] = {
+                    "operationId": operation["operationId"],
+                    "parameters": {parameter: where},
+                }

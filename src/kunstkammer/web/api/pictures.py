@@ -56,7 +56,9 @@ async def list_pictures(
     label: Annotated[Text, Query(description="What a model says, or a correction.")] = None,
     corrected: Annotated[bool | None, Query(description="Whether somebody corrected it.")] = None,
     text: Annotated[Text, Query(description="A part of the name.")] = None,
-    after: Annotated[Text, Query(description="`next` of the page before.")] = None,
+    after: Annotated[
+        str | None, Query(pattern="^[0-9a-f]{1,13}-[0-9a-f]{32}$", description="`next` of the page before.")
+    ] = None,
     limit: Annotated[int, Query(ge=1, le=200)] = 24,
     everyone: Annotated[bool, Query(description="Of all visitors; for the admin.")] = False,
 ) -> PicturesOut:
@@ -69,7 +71,7 @@ async def list_pictures(
         label=label or None,
         corrected=corrected,
         text=text or None,
-        after=after or None,
+        after=after,
         limit=limit,
     )
     return PicturesOut.of(leaf)

@@ -22,9 +22,15 @@ SHARE = Annotated[float, Field(ge=0, le=1)]
 
 
 class Schema(BaseModel):
-    """Base of all: made from the records by their attributes; unknown members of a request are refused."""
+    """Base of all answers: made from the records by their attributes."""
 
     model_config = ConfigDict(from_attributes=True, extra="forbid")
+
+
+class Body(BaseModel):
+    """Base of what a request brings: nothing is turned into another type, and no member is unknown."""
+
+    model_config = ConfigDict(extra="forbid", strict=True)
 
 
 class ScoreOut(Schema):
@@ -56,10 +62,10 @@ class CorrectionOut(Schema):
     at: datetime
 
 
-class CorrectionIn(Schema):
+class CorrectionIn(Body):
     """The labels that are right: exactly one, or any of them for a model with many labels."""
 
-    labels: list[Annotated[str, Field(min_length=1, max_length=1000)]] = Field(max_length=10_000)
+    labels: list[Annotated[str, Field(min_length=1, max_length=200)]] = Field(max_length=1000)
 
 
 class PictureOut(Schema):
@@ -232,7 +238,7 @@ class ModelsOut(Schema):
     models: list[ModelOut]
 
 
-class ModelIn(Schema):
+class ModelIn(Body):
     """A run to serve."""
 
     run: str = Field(min_length=1, max_length=4096, description="A run folder on the server.")
@@ -264,13 +270,13 @@ class SessionOut(Schema):
     csrf: str = Field(description="What requests that change something must carry as X-CSRF-Token.")
 
 
-class PasswordIn(Schema):
+class PasswordIn(Body):
     """The admin's password."""
 
     password: str = Field(min_length=1, max_length=1000, json_schema_extra={"format": "password"})
 
 
-class TokenIn(Schema):
+class TokenIn(Body):
     """A token to make."""
 
     name: str = Field(min_length=1, max_length=100, pattern=r"^[^\x00-\x1f\x7f]+$", description="Who it is for.")

@@ -21,7 +21,8 @@ NO_NUL = r"^[^\x00]*$"
 PictureId = Annotated[str, Path(pattern="^[0-9a-f]{32}$", description="The picture's id.")]
 ModelName = Annotated[str, Path(min_length=1, max_length=200, description="The name that a model is served by.")]
 ModelQuery = Annotated[
-    str | None, Query(max_length=200, description="The name that a model is served by; the first one if left out.")
+    str | None,
+    Query(max_length=200, pattern=NO_NUL, description="The name that a model is served by; the first one if left out."),
 ]
 
 
