@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.util
 import json
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,6 +13,7 @@ import torch
 from torch import Tensor
 
 from kunstkammer.errors import ModelError, guess
+from kunstkammer.models.calibration import CALIBRATION_FILE, Calibration
 from kunstkammer.models.environment import quiet_transformers
 from kunstkammer.models.geometry import PictureGeometry
 from kunstkammer.models.memory import keep_freed_memory
@@ -57,6 +59,18 @@ class Checkpoint:
     def plate_settings(self) -> PlateSettings:
         """The plates that `prepare` and `logits` take."""
         return self.geometry.plate
+
+    @cached_property
+    def calibration(self) -> Calibration | None:
+        """What makes its probabilities hold, from RUN/calibration.json; None where there is none.
+
+        Raises `ModelError` where that file is damaged, or belongs to other weights.
+        """
+        from kunstkammer.models.digest import weights_digest
+
+        if not (Path(self.path) / CALIBRATION_FILE).is_file():
+            return None
+        return Calibration.load(self.path, weights_digest(self.path), len(self.label_names))
 
     @property
     def mean(self) -> tuple[float, ...]:

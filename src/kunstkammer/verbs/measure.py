@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from kunstkammer.files import write_json, write_text
+from kunstkammer.verbs.calibrate import calibrated_answers, calibration_line
 from kunstkammer.verbs.trial import stability_line, try_changes
 
 if TYPE_CHECKING:
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from kunstkammer.data.survey import Survey
     from kunstkammer.errors import PictureError
     from kunstkammer.evaluation.branches import Branches
+    from kunstkammer.evaluation.calibration import CalibrationEffect
     from kunstkammer.evaluation.cases import Case
     from kunstkammer.evaluation.evaluate import Evaluation
     from kunstkammer.evaluation.intervals import Interval
@@ -51,6 +53,7 @@ class Measured:
         unreadable: the pictures that could not be read.
         branches: of a scene model, what picture and text are worth alone and together.
         stability: how the answers react to slight changes of the pictures, None where that was not tried.
+        calibrated: what the calibration does to the sureness, None where the model has none; all else is without it.
     """
 
     run: str
@@ -61,6 +64,7 @@ class Measured:
     unreadable: list[PictureError] = field(default_factory=list)
     branches: Branches | None = None
     stability: Stability | None = None
+    calibrated: CalibrationEffect | None = None
 
     @property
     def n(self) -> int:
@@ -86,6 +90,7 @@ class Measured:
             **self.evaluation.to_json(),
             **({} if self.branches is None else {"branches": self.branches.to_json()}),
             **({} if self.stability is None else {"stability": self.stability.to_json()}),
+            **({} if self.calibrated is None else {"calibrated": self.calibrated.to_json()}),
             "unreadable": [{"file": error.file, "cause": error.cause} for error in self.unreadable],
         }
 
@@ -105,6 +110,8 @@ class Measured:
             lines.append(f"COLLAPSED: {self.evaluation.collapse.sentence}")
         if self.stability is not None:
             lines.append(stability_line(self.stability))
+        if self.calibrated is not None:
+            lines.append(calibration_line(self.calibrated))
         beside_notes = self.branches.notes if self.branches is not None else []
         lines += [f"Note: {note.text}" for note in [*self.evaluation.notes, *beside_notes]]
         lines.append(f"Report: {self.report}")
@@ -170,6 +177,7 @@ def measure(
         resamples=setting.resamples,
         seed=setting.seed,
     )
+    calibrated = calibrated_answers(checkpoint, predictions, groups, setting)
     cases = find_cases(predictions, count=setting.pictures)
     shown = {case.file: case for case in [*cases.best, *cases.worst, *cases.doubtful]}
     cards = _cards(checkpoint, collection, list(shown.values()), place, setting.explainer)
@@ -192,13 +200,16 @@ def measure(
         usage=setting.usage,
         branches=branches,
         stability=stability,
+        calibrated=calibrated,
     )
     report = write_report(out / REPORT_FILE, content)
-    extra = {"branches": branches, "stability": stability}
+    extra = {"branches": branches, "stability": stability, "calibrated": calibrated}
     beside = {name: found.to_json() for name, found in extra.items() if found is not None}
     write_json(out / METRICS_FILE, {**evaluation.to_json(), **beside})
     predictions.save(out / PREDICTIONS_FILE)
-    return Measured(checkpoint.path, report, evaluation, predictions, setting.part, unreadable, branches, stability)
+    return Measured(
+        checkpoint.path, report, evaluation, predictions, setting.part, unreadable, branches, stability, calibrated
+    )
 
 
 def compared_branches(

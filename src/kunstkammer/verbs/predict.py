@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from kunstkammer.errors import DataError, PictureError
+from kunstkammer.errors import DataError, ModelError, PictureError
 from kunstkammer.progress import say
 
 if TYPE_CHECKING:
@@ -16,12 +16,13 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class PredictResult:
-    """What `predict` returns: the predictions, what could not be read, and the file written if any."""
+    """What `predict` returns: the predictions, what could not be read, the file written if any, whether calibrated."""
 
     predictions: Predictions
     unreadable: list[PictureError]
     out: Path | None
     top: int
+    calibrated: bool = False
 
     def to_json(self) -> dict[str, Any]:
         """Return the object that `--json` prints."""
@@ -29,6 +30,7 @@ class PredictResult:
             "predictions": self.predictions.to_json(top=self.top),
             "unreadable": [{"file": error.file, "cause": error.cause} for error in self.unreadable],
             "out": str(self.out) if self.out else None,
+            "calibrated": self.calibrated,
         }
 
     def to_text(self) -> str:
@@ -49,6 +51,7 @@ def predict(
     out: str | Path | None = None,
     top: int = 5,
     batch_size: int = 32,
+    calibrated: bool = False,
 ) -> PredictResult:
     """Say what pictures show.
 
@@ -58,10 +61,11 @@ def predict(
         out: a .csv or .jsonl file for all probabilities.
         top: how many labels a picture to show.
         batch_size: pictures that the model sees at a time.
+        calibrated: give the probabilities that the calibration of the run makes of the model's own.
 
     Raises:
         DataError: where there is no picture, or none that can be read.
-        ModelError: where the run cannot be opened.
+        ModelError: where the run cannot be opened, or has no calibration and was asked for it.
     """
     from kunstkammer.evaluation.predictions import predict_collection
     from kunstkammer.models.checkpoint import open_checkpoint
@@ -71,10 +75,18 @@ def predict(
         raise DataError(f"{out}: predictions are written as .csv or .jsonl; give the file one of these endings.")
     collection = collection_of(paths)
     checkpoint = open_checkpoint(run)
+    calibration = checkpoint.calibration if calibrated else None
+    if calibrated and calibration is None:
+        raise ModelError(
+            f"{run} has no calibration: it was trained without it, or with too few pictures of validation; "
+            "leave --calibrated out, or train again."
+        )
     predictions, unreadable = predict_collection(checkpoint, collection, batch_size=batch_size)
+    if calibration is not None:
+        predictions.probabilities = calibration.recalibrate(predictions.probabilities)
     for error in unreadable:
         say(f"Unreadable, left out: {error}")
     if not len(predictions):
         raise DataError(f"None of the {len(collection)} pictures can be read; the first: {unreadable[0]}")
     written = predictions.save(out) if out is not None else None
-    return PredictResult(predictions, unreadable, written, top)
+    return PredictResult(predictions, unreadable, written, top, calibrated)

@@ -142,6 +142,7 @@ def _learn(
     from kunstkammer.training.frozen import FrozenFit
     from kunstkammer.training.parts import plan_parts, restored_parts
     from kunstkammer.training.prepared import material
+    from kunstkammer.verbs.calibrate import calibrate_run
     from kunstkammer.verbs.measure import measure_run
 
     start = time.perf_counter()
@@ -182,7 +183,9 @@ def _learn(
     # Before the measurement, so that a kill in it leaves a checkpoint that `evaluate` can open.
     run_folder.write_facts(run, recipe, {"status": "trained", **facts})
     predictions = None
-    if isinstance(done, FrozenFit):
+    if not isinstance(done, FrozenFit):  # whose head learnt from the validation part too
+        calibrate_run(run, known, extras)
+    else:
         predictions = frozen_predictions(done, model, geometry, collection, seen, parts)
     measured = measure_run(
         run, collection, seen, parts, recipe, facts, done.history,

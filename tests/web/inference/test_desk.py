@@ -38,7 +38,7 @@ def files(pages):
 
 
 def test_it_says_what_predict_says(trained, files):
-    expected = kk.predict(trained, files).predictions
+    expected = kk.predict(trained, files, calibrated=True).predictions
 
     async def work(desk):
         answers = await asyncio.gather(*(desk.predict("comic-manga", file.read_bytes(), file.name) for file in files))
@@ -51,14 +51,14 @@ def test_it_says_what_predict_says(trained, files):
         False,
         True,
     )
+    assert card.calibrated
     assert sum(card.zero_r.values()) == pytest.approx(1)
     assert card.facts["metrics"]["accuracy"]["low"] <= card.facts["metrics"]["accuracy"]["value"]
     for row, answer in zip(expected.probabilities, answers, strict=True):
         said = {score.label: score for score in answer.scores}
         assert answer.labels == (card.labels[int(row.argmax())],)
         assert answer.scores[0].probability >= answer.scores[1].probability
-        if not card.calibrated:
-            np.testing.assert_allclose([said[label].probability for label in card.labels], row, atol=1e-5)
+        np.testing.assert_allclose([said[label].probability for label in card.labels], row, atol=1e-5)
         assert said["comic"].zero_r == card.zero_r["comic"]
         assert 0 <= answer.doubt <= 1
         assert (answer.model, answer.version) == ("comic-manga", card.version)

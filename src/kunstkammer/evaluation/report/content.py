@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from PIL import Image
 
     from kunstkammer.evaluation.branches import Branches
+    from kunstkammer.evaluation.calibration import CalibrationEffect
 
 
 @dataclass
@@ -89,6 +90,7 @@ class ReportContent:
         data, making: see there.
         stability: how the answers react to slight changes of the pictures.
         branches: of a scene model, what picture and text are worth alone and together.
+        calibrated: what the model's calibration does to its sureness.
         usage: commands that use the model, a line each.
     """
 
@@ -111,3 +113,4 @@ class ReportContent:
     stability: Stability | None = None
     usage: Sequence[str] = ()
     branches: Branches | None = None
+    calibrated: CalibrationEffect | None = None

@@ -1,0 +1,74 @@
+"""What `train` does last: find on the validation part how sure the model may be, and keep that beside the weights."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from kunstkammer.errors import ModelError
+from kunstkammer.progress import say
+
+if TYPE_CHECKING:
+    from kunstkammer.evaluation.calibration import CalibrationEffect
+    from kunstkammer.evaluation.predictions import Predictions
+    from kunstkammer.models.calibration import Calibration
+    from kunstkammer.models.checkpoint import Checkpoint
+    from kunstkammer.training.prepared import Material
+    from kunstkammer.verbs.measure import Setting
+
+BATCH = 32
+
+
+def calibrate_run(run: Path, known: Material, extras: Mapping[str, Any]) -> Calibration | None:
+    """Fit a calibration of a trained run on its validation part and write RUN/calibration.json; say if there is none.
+
+    known: what was learnt from; extras: what the model takes beside the pixels, a row a plate.
+    """
+    from kunstkammer.evaluation.calibration import LEAST_PICTURES, fit_calibration
+    from kunstkammer.models.checkpoint import open_checkpoint
+    from kunstkammer.models.digest import weights_digest
+
+    rows = np.asarray(known.validation)
+    if len(rows) < LEAST_PICTURES:
+        say(f"No calibration: {len(rows)} pictures of validation are too few for it; {LEAST_PICTURES} are needed.")
+        return None
+    checkpoint = open_checkpoint(run)
+    parts = []
+    for start in range(0, len(rows), BATCH):
+        batch = rows[start : start + BATCH]
+        more = {name: values[batch] for name, values in extras.items()}
+        parts.append(checkpoint.logits(known.plates[batch], **more).numpy())
+    found = fit_calibration(np.concatenate(parts), known.targets[rows], weights_digest(run))
+    if found is None:
+        say(f"No calibration: fewer than {LEAST_PICTURES} pictures of validation have a label.")
+        return None
+    found.save(run)
+    return found
+
+
+def calibrated_answers(
+    checkpoint: Checkpoint, predictions: Predictions, groups: Sequence[int] | None, setting: Setting
+) -> CalibrationEffect | None:
+    """Return what the model's calibration does to the sureness of `predictions`; None where it has none."""
+    from kunstkammer.evaluation.calibration import calibration_effect
+
+    try:
+        calibration = checkpoint.calibration
+    except ModelError as error:
+        say(f"Measured without calibration: {error}")
+        return None
+    if calibration is None:
+        return None
+    return calibration_effect(predictions, calibration, groups=groups, resamples=setting.resamples, seed=setting.seed)
+
+
+def calibration_line(effect: CalibrationEffect) -> str:
+    """Return the line that a terminal shows."""
+    before, after = effect.before, effect.after
+    return (
+        f"Calibrated (temperature {effect.calibration.temperature:.2f}): calibration error {before.value:.3f} "
+        f"({before.low:.3f} to {before.high:.3f}) becomes {after.value:.3f} ({after.low:.3f} to {after.high:.3f})"
+    )
