@@ -139,6 +139,10 @@ def train(
         Optional[str],  # noqa: UP045
         typer.Option(help="A second collection that lends its style (with training.style_mixing)."),
     ] = None,
+    add: Annotated[
+        Optional[list[str]],  # noqa: UP045
+        typer.Option(help="Corrections, or more pictures, to learn from besides: never tested on. Several times."),
+    ] = None,
     label_column: LabelColumn = None,
     label_separator: LabelSeparator = None,
     text_file: TextFile = None,
@@ -152,7 +156,16 @@ def train(
     for key, value in {"data.label_column": label_column, "data.label_separator": label_separator}.items():
         if value is not None:
             settings[key] = value
-    found = verb(data, recipe=recipe, out=out, settings=settings, resume=resume, style=style, text_file=text_file)
+    found = verb(
+        data,
+        recipe=recipe,
+        out=out,
+        settings=settings,
+        resume=resume,
+        style=style,
+        text_file=text_file,
+        add=add or None,
+    )
     show(found, json)
 
 

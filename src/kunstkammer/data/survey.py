@@ -52,6 +52,21 @@ class Survey:
     def __len__(self) -> int:
         return len(self.files)
 
+    def select(self, indices: np.ndarray) -> Survey:
+        """Return what was found of the pictures at `indices`, in that order, without their plates."""
+        rows = indices.tolist()
+        return Survey(
+            [self.files[i] for i in rows],
+            [self.sha256[i] for i in rows],
+            self.phash[indices],
+            self.thumbnails[indices],
+            self.sizes[indices],
+            [self.formats[i] for i in rows],
+            self.means[indices],
+            self.deviations[indices],
+            {new: self.errors[i] for new, i in enumerate(rows) if i in self.errors},
+        )
+
     @property
     def readable(self) -> np.ndarray:
         """bool (N,): whether picture i could be decoded."""

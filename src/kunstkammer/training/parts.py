@@ -11,6 +11,7 @@ import numpy as np
 from kunstkammer.data.fingerprints import duplicate_groups
 from kunstkammer.data.split import carve_validation, join_groups, plan_split
 from kunstkammer.errors import DataError
+from kunstkammer.training.additions import own_rows, place_additions
 from kunstkammer.training.run_folder import SplitRow
 
 if TYPE_CHECKING:
@@ -51,8 +52,45 @@ def plan_parts(collection: Collection, seen: Survey, settings: DataSettings, see
     with duplicates and equal values of the recipe's group columns kept together. A missing validation part is carved
     from training; without a test part one is carved too.
 
+    Pictures that were added (`data.additions`) change nothing of this: they go to training, see `place_additions`.
+
     Raises `DataError` where a class would be missing from training, or the test part would be empty.
     """
+    own = own_rows(collection)
+    if len(own) == len(collection):
+        parts, groups, notes = _plan(collection, seen, settings, seed)
+    else:
+        parts, groups, notes = _plan_with_additions(collection, seen, settings, seed, own)
+    _require_classes(collection, parts)
+    labels = collection.labels
+    rows = [
+        SplitRow(file, part, tuple(labels[i]), int(groups[i]), seen.sha256[i])
+        for i, (file, part) in enumerate(zip(collection.files, parts, strict=True))
+    ]
+    return Parts(rows, notes)
+
+
+def _plan_with_additions(
+    collection: Collection, seen: Survey, settings: DataSettings, seed: int, own: np.ndarray
+) -> tuple[list[str], np.ndarray, list[str]]:
+    """Return parts, groups and notes: the own pictures as without additions, and where the others go."""
+    own_parts, own_groups, notes = _plan(collection.select(own), seen.select(own), settings, seed)
+    parts = [""] * len(collection)
+    for i, part in zip(own, own_parts, strict=True):
+        parts[i] = part
+    placed = place_additions(collection, seen, parts, settings.groups)
+    copies = duplicate_groups(seen)
+    groups = copies + (own_groups.max() + 1 if len(own) else 0)
+    of_copies = dict(zip(copies[own].tolist(), own_groups.tolist(), strict=True))
+    groups = np.array([of_copies.get(copy, group) for copy, group in zip(copies, groups, strict=True)])
+    groups[own] = own_groups
+    return placed.parts, groups, [*notes, *placed.notes]
+
+
+def _plan(
+    collection: Collection, seen: Survey, settings: DataSettings, seed: int
+) -> tuple[list[str], np.ndarray, list[str]]:
+    """Return the part and the group of each picture, and sentences on what was done and why."""
     notes: list[str] = []
     usable = _usable(collection, seen, notes)
     copies = duplicate_groups(seen)
@@ -91,13 +129,7 @@ def plan_parts(collection: Collection, seen: Survey, settings: DataSettings, see
             notes += plan.notes
             for i, part in zip(kept_rows, plan.parts, strict=True):
                 parts[i] = part
-    _require_classes(collection, parts)
-    labels = collection.labels
-    rows = [
-        SplitRow(file, part, tuple(labels[i]), int(groups[i]), seen.sha256[i])
-        for i, (file, part) in enumerate(zip(collection.files, parts, strict=True))
-    ]
-    return Parts(rows, notes)
+    return parts, groups, notes
 
 
 def _usable(collection: Collection, seen: Survey, notes: list[str]) -> np.ndarray:

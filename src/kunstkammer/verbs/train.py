@@ -32,6 +32,8 @@ if TYPE_CHECKING:
     from kunstkammer.verbs.measure import Measured
 
 DEFAULT_RECIPE = "comic-manga-best"
+SETTLED = ("data", "label_prior", "style", "added")
+"""Facts of `run.json` that a resumed run takes over."""
 LICENCE_COLUMNS = ("licence", "license", "rights")
 
 
@@ -44,6 +46,7 @@ def train(
     resume: bool = False,
     style: Any = None,
     text_file: str | Path | None = None,
+    add: Any = None,
 ) -> Measured:
     """Learn from a collection by a recipe, measure on its test part, and write a run folder with its report.
 
@@ -55,6 +58,10 @@ def train(
         resume: go on with a stopped run; it ends with the same weights as if it had not been stopped.
         style: a second collection whose pictures lend their style, with `training.style_mixing`; labels are not asked.
         text_file: as for `kunstkammer.read`, for recipes that read the text in the pictures.
+        add: a collection, or a list of them (the later the more trusted), whose pictures are learned from besides, such
+            as `kunstkammer corrections export` writes; validation and test stay as they are without them. A copy of a
+            test picture is left out, a label that differs from that of a copy in training counts instead of it, and
+            a label that `data` does not have is an error.
 
     Returns:
         what was measured on the test part: `metrics`, `zero_r`, `report` ...
@@ -87,6 +94,8 @@ def train(
         text_file=text_file,
     )
     require_trainable(collection)
+    if add is not None:
+        collection = _with_additions(collection, add, some=choice.labels is not None)
     return train_collection(collection, chosen, run, resume=resume, strangers=_style(style, chosen))
 
 
@@ -115,6 +124,15 @@ def _require_explainer(recipe: Recipe) -> None:
 
     if recipe.evaluation.explainer is not None:
         get("explainers", recipe.evaluation.explainer)
+
+
+def _with_additions(collection: Collection, add: Any, *, some: bool) -> Collection:
+    """Return the collection with what is to be learned from besides; `some`: only some labels were asked for."""
+    from kunstkammer.data.additions import with_additions
+    from kunstkammer.data.readers import read
+
+    several = list(add) if isinstance(add, list | tuple) else [add]
+    return with_additions(collection, [read(one) for one in several], drop_unknown=some) if several else collection
 
 
 def _style(style: Any, recipe: Recipe) -> Collection | None:
@@ -151,11 +169,14 @@ def _learn(
     model, geometry = recipe_model(recipe, collection.label_names, collection.multi_label, width)
     seen = survey(collection, geometry.plate)
     if resume:
-        parts = restored_parts(collection, seen, run_folder.read_split(run / run_folder.SPLIT_FILE))
         kept = read_facts(run)
-        settled: dict[str, Any] = {name: kept[name] for name in ("data", "label_prior", "style") if name in kept}
+        settled: dict[str, Any] = {name: kept[name] for name in SETTLED if name in kept}
         if settled.get("style") != style_facts(strangers):
             raise KunstkammerError(f"The run in {run} was started with another --style; resume with the same one.")
+        if settled.get("added") != added_facts(collection):
+            names = ", ".join(settled.get("added", {})) or "none"
+            raise KunstkammerError(f"The run in {run} was started with other --add ({names}); resume with the same.")
+        parts = restored_parts(collection, seen, run_folder.read_split(run / run_folder.SPLIT_FILE))
     else:
         chosen = recipe.data.split.seed
         parts = plan_parts(collection, seen, recipe.data, recipe.seed if chosen is None else chosen)
@@ -167,6 +188,8 @@ def _learn(
         }
         if strangers is not None:
             settled["style"] = style_facts(strangers)
+        if (added := added_facts(collection)) is not None:
+            settled["added"] = added
         if text is not None:  # before the facts, so that a run that can be resumed has its text part
             text.fit(collection, parts.indices("train"))
             text.save(run)
@@ -242,6 +265,15 @@ def _fit(
 def style_facts(strangers: Collection | None) -> dict[str, Any] | None:
     """Return what `run.json` says of the collection that lent its style."""
     return None if strangers is None else {"name": strangers.name, "pictures": len(strangers)}
+
+
+def added_facts(collection: Collection) -> dict[str, int] | None:
+    """Return what `run.json` says of added pictures: how many came with which addition; None without any."""
+    from kunstkammer.data.additions import ADDED
+
+    if ADDED not in collection.column_names:
+        return None
+    return dict(Counter(name for name in collection.column(ADDED) if name is not None))
 
 
 def _readable_plates(collection: Collection, geometry: PictureGeometry) -> Plates:
