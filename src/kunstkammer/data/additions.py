@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
 
@@ -45,6 +46,13 @@ def with_additions(
         notes += said
     joined = dataset_of(pa.concat_tables(tables), own.table.features)
     return replace(own, table=joined, notes=tuple(notes))
+
+
+def counts_of_additions(collection: Collection) -> dict[str, int]:
+    """Return how many pictures came with each addition."""
+    if ADDED not in collection.column_names:
+        return {}
+    return dict(Counter(name for name in collection.column(ADDED) if name is not None))
 
 
 def _fitting(addition: Collection, collection: Collection, drop_unknown: bool) -> tuple[Collection, list[str]]:

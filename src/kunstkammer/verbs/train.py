@@ -153,8 +153,8 @@ def _style(style: Any, recipe: Recipe) -> Collection | None:
 def _learn(
     collection: Collection, recipe: Recipe, run: Path, resume: bool, strangers: Collection | None = None
 ) -> Measured:
+    from kunstkammer.data.additions import counts_of_additions
     from kunstkammer.data.survey import survey
-    from kunstkammer.models.checkpoint import read_facts
     from kunstkammer.training import run_folder
     from kunstkammer.training.fit import finish, recipe_model
     from kunstkammer.training.frozen import FrozenFit
@@ -169,13 +169,7 @@ def _learn(
     model, geometry = recipe_model(recipe, collection.label_names, collection.multi_label, width)
     seen = survey(collection, geometry.plate)
     if resume:
-        kept = read_facts(run)
-        settled: dict[str, Any] = {name: kept[name] for name in SETTLED if name in kept}
-        if settled.get("style") != style_facts(strangers):
-            raise KunstkammerError(f"The run in {run} was started with another --style; resume with the same one.")
-        if settled.get("added") != added_facts(collection):
-            names = ", ".join(settled.get("added", {})) or "none"
-            raise KunstkammerError(f"The run in {run} was started with other --add ({names}); resume with the same.")
+        settled = _settled(run, collection, strangers)
         parts = restored_parts(collection, seen, run_folder.read_split(run / run_folder.SPLIT_FILE))
     else:
         chosen = recipe.data.split.seed
@@ -188,7 +182,7 @@ def _learn(
         }
         if strangers is not None:
             settled["style"] = style_facts(strangers)
-        if (added := added_facts(collection)) is not None:
+        if added := counts_of_additions(collection):
             settled["added"] = added
         if text is not None:  # before the facts, so that a run that can be resumed has its text part
             text.fit(collection, parts.indices("train"))
@@ -217,6 +211,22 @@ def _learn(
     run_folder.write_facts(run, recipe, {"status": "finished", **facts})
     finish(run)
     return measured
+
+
+def _settled(run: Path, collection: Collection, strangers: Collection | None) -> dict[str, Any]:
+    """Return the facts that a stopped run was started with; raise where it is to go on with something else."""
+    from kunstkammer.data.additions import counts_of_additions
+    from kunstkammer.models.checkpoint import read_facts
+
+    kept = read_facts(run)
+    settled = {name: kept[name] for name in SETTLED if name in kept}
+    if settled.get("style") != style_facts(strangers):
+        raise KunstkammerError(f"The run in {run} was started with another --style; resume with the same one.")
+    added = settled.get("added", {})
+    if added != counts_of_additions(collection):
+        names = ", ".join(added) or "none"
+        raise KunstkammerError(f"The run in {run} was started with other --add ({names}); resume with the same.")
+    return settled
 
 
 def _fit(
@@ -265,15 +275,6 @@ def _fit(
 def style_facts(strangers: Collection | None) -> dict[str, Any] | None:
     """Return what `run.json` says of the collection that lent its style."""
     return None if strangers is None else {"name": strangers.name, "pictures": len(strangers)}
-
-
-def added_facts(collection: Collection) -> dict[str, int] | None:
-    """Return what `run.json` says of added pictures: how many came with which addition; None without any."""
-    from kunstkammer.data.additions import ADDED
-
-    if ADDED not in collection.column_names:
-        return None
-    return dict(Counter(name for name in collection.column(ADDED) if name is not None))
 
 
 def _readable_plates(collection: Collection, geometry: PictureGeometry) -> Plates:
