@@ -108,7 +108,8 @@ class Words:
         """
         for unit, width in (("GB", 1e9), ("MB", 1e6), ("kB", 1e3)):
             if value >= width:
-                return f"{self.decimal(value / width, 1 if value < 100 * width else 0)} {unit}"
+                digits = 1 if value < 10 * width and value * 10 // width % 10 else 0
+                return f"{self.decimal(value / width, digits)} {unit}"
         return f"{self.whole(value)} {self('bytes')}"
 
     def date(self, at: datetime) -> str:

@@ -32,7 +32,15 @@ async def review(request: Request, house: TheHouse, who: Visitor) -> Response:
     cards = {card.name: card for card in house.desk.cards()}
     t = words_of(request)
     entries = [(picture, reason_words(t, reason), _asked_card(picture, cards)) for picture, reason in found]
-    return render(request, who, "review.html.j2", here="review", entries=entries, any_pictures=bool(pictures))
+    return render(
+        request,
+        who,
+        "review.html.j2",
+        here="review",
+        entries=entries,
+        several=len(cards) > 1,
+        any_pictures=bool(pictures),
+    )
 
 
 def _asked_card(picture: Picture, cards: dict[str, ModelCard]) -> ModelCard | None:

@@ -74,6 +74,8 @@ function start(item) {
     }
     let problem = { type: "fault" };
     try { problem = JSON.parse(request.responseText); } catch { /* whatever stands between is no server of ours */ }
+    // What the server will not take a second time either is not offered again.
+    item.retry = request.status >= 500 || request.status === 429 || request.status === 408;
     ended(() => fail(item, problemWords(problem)));
   });
   request.addEventListener("error", () => ended(() => fail(item, problemWords(offline))));
@@ -97,7 +99,7 @@ function rowFor(file) {
   const row = document.getElementById("result-waiting").content.firstElementChild.cloneNode(true);
   const image = row.querySelector("img");
   image.src = URL.createObjectURL(file);
-  image.addEventListener("error", () => { image.hidden = true; }, { once: true });
+  image.addEventListener("error", () => { row.classList.add("unseen-picture"); }, { once: true });
   row.querySelector(".result-name").textContent = file.name;
   return row;
 }
