@@ -18,8 +18,8 @@ RULES = {
     "runOnly": {"type": "tag", "values": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]}
 }
 PAGES = ("/", "/pictures", "/pictures?text=nothing", "/pictures/ID", "/pictures/ID?model=feelings",
-         "/pictures/ID?model=old", "/pictures/ID?model=comics&method=grad-cam&near=1", "/review", "/camera", "/models", "/models/comics",
-         "/models/feelings", "/models/old", "/about", "/programs", "/admin", "/nowhere")  # fmt: skip
+         "/pictures/ID?model=old", "/pictures/ID?model=comics&method=grad-cam&near=1", "/review", "/camera", "/models",
+         "/models/comics", "/models/feelings", "/models/old", "/about", "/programs", "/admin", "/nowhere")  # fmt: skip
 
 
 @pytest.fixture(scope="module")
