@@ -74,10 +74,14 @@ def main() -> None:
     from tests.web.fakes import FakeDesk
 
     folder, seconds, *words = sys.argv[1:]
+    settings = {"port": "0", **dict(word.split("=", 1) for word in words)}
+    if settings.pop("reads", "") == "truly":
+        serve(folder=folder, admin_password="none", **settings)
+        return
     desk = FakeDesk()
     desk.seconds = float(seconds)
     app._make_desk = lambda settings: desk
-    serve("fake", folder=folder, port=0, **dict(word.split("=", 1) for word in words))
+    serve("fake", folder=folder, **settings)
 
 
 if __name__ == "__main__":

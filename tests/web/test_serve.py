@@ -15,7 +15,7 @@ import pytest
 from kunstkammer.errors import RecipeError, ResourceError
 from kunstkammer.web.serve import serve
 from tests.web.live import live
-from tests.web.test_app import png
+from tests.web.visitors import png
 
 
 def _answer(line: socket.socket) -> tuple[int, dict[str, str], bytes]:

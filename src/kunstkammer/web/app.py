@@ -22,7 +22,7 @@ from kunstkammer.web.api import PREFIX, describe
 from kunstkammer.web.api import router as api_router
 from kunstkammer.web.doors.admin import Admins
 from kunstkammer.web.doors.bodies import BodyLimits
-from kunstkammer.web.doors.headers import SecurityHeaders
+from kunstkammer.web.doors.headers import HeadAsGet, SecurityHeaders
 from kunstkammer.web.doors.identity import Doors, guard
 from kunstkammer.web.doors.limits import RateLimit
 from kunstkammer.web.doors.origin import HostCheck, SameOrigin, is_loopback
@@ -77,6 +77,7 @@ def _doors(settings: Settings, sessions: Sessions, metrics: Metrics) -> list[Mid
     alone = is_loopback(settings.host) and not settings.trusted_proxy
     proxy = [Middleware(TrustedProxy)] if settings.trusted_proxy else []
     return [
+        Middleware(HeadAsGet),
         Middleware(SecurityHeaders),
         Middleware(ProblemPages),
         Middleware(Watch, metrics=metrics),
@@ -166,8 +167,9 @@ async def _on_error(request: Request, error: Exception) -> Response:
 def _methods(request: Request) -> set[str]:
     """Every method that the address of a request knows."""
     routes = request.app.router.routes
-    return {
+    found = {
         method
         for method in METHODS
         if any(route.matches({**request.scope, "method": method})[0] is Match.FULL for route in routes)
     }
+    return found | ({"HEAD"} if "GET" in found else set())

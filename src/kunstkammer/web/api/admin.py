@@ -10,7 +10,7 @@ from fastapi import Path as PathParameter
 
 from kunstkammer.web.api.describe import problems
 from kunstkammer.web.api.schemas import ModelIn, ModelOut, NewTokenOut, TokenIn, TokenOut, TokensOut
-from kunstkammer.web.api.shared import ADMIN, ModelName, TheHouse, wait_for
+from kunstkammer.web.api.shared import ADMIN, JSON, ModelName, TheHouse, wait_for
 from kunstkammer.web.doors.identity import Admin
 from kunstkammer.web.problems import ProblemError
 
@@ -18,7 +18,9 @@ router = APIRouter(tags=["admin"])
 BODY = ("invalid", "media-type", "forbidden", "too-large")
 
 
-@router.post("/models", status_code=201, responses=problems(*BODY, "not-there", "unfit"), openapi_extra=ADMIN)
+@router.post(
+    "/models", dependencies=JSON, status_code=201, responses=problems(*BODY, "not-there", "unfit"), openapi_extra=ADMIN
+)
 async def load(house: TheHouse, who: Admin, wish: ModelIn) -> ModelOut:
     """Serve another run, or other weights under a name, without stopping."""
     if not await wait_for(_is_folder, wish.run):
@@ -41,7 +43,9 @@ async def tokens(house: TheHouse, who: Admin) -> TokensOut:
     return TokensOut(tokens=[TokenOut.model_validate(one) for one in await wait_for(house.store.tokens)])
 
 
-@router.post("/tokens", status_code=201, responses=problems(*BODY, "storage-full"), openapi_extra=ADMIN)
+@router.post(
+    "/tokens", dependencies=JSON, status_code=201, responses=problems(*BODY, "storage-full"), openapi_extra=ADMIN
+)
 async def make_token(house: TheHouse, who: Admin, wish: TokenIn) -> NewTokenOut:
     """Make a token; its secret is shown this once."""
     id, secret = await wait_for(house.store.make_token, wish.name, admin=wish.admin)

@@ -13,7 +13,7 @@ from starlette.responses import FileResponse
 from kunstkammer.errors import guess
 from kunstkammer.web.api.describe import problems
 from kunstkammer.web.api.schemas import CorrectionIn, CorrectionOut
-from kunstkammer.web.api.shared import ADMIN, NO_NUL, ModelQuery, PictureId, TheHouse, model_named, wait_for
+from kunstkammer.web.api.shared import ADMIN, JSON, NO_NUL, ModelQuery, PictureId, TheHouse, model_named, wait_for
 from kunstkammer.web.doors.identity import Admin, Visitor, owner
 from kunstkammer.web.house import House
 from kunstkammer.web.problems import ProblemError
@@ -28,6 +28,7 @@ ZIP = {
 
 @router.put(
     "/pictures/{id}/correction",
+    dependencies=JSON,
     responses=problems("not-there", "invalid", "unfit", "media-type", "forbidden", "too-large", "storage-full"),
 )
 async def correct(

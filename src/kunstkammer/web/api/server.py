@@ -9,7 +9,7 @@ from kunstkammer.errors import KunstkammerError, unknown_name
 from kunstkammer.version import __version__
 from kunstkammer.web.api.describe import problems
 from kunstkammer.web.api.schemas import HealthOut, KindOut, KindsOut, LiveOut, PasswordIn, SessionOut
-from kunstkammer.web.api.shared import TheHouse, wait_for
+from kunstkammer.web.api.shared import JSON, TheHouse, wait_for
 from kunstkammer.web.doors.identity import Visitor, identify, sign_in, sign_out
 from kunstkammer.web.doors.origin import is_loopback
 from kunstkammer.web.problems import KINDS, PLACE, ProblemError, retry_after
@@ -68,7 +68,12 @@ async def session(who: Visitor) -> SessionOut:
     return SessionOut(admin=who.admin, csrf=who.csrf)
 
 
-@router.put("/session", tags=["session"], responses=problems("invalid", "media-type", "forbidden", "too-large"))
+@router.put(
+    "/session",
+    tags=["session"],
+    dependencies=JSON,
+    responses=problems("invalid", "media-type", "forbidden", "too-large"),
+)
 async def put_session(request: Request, password: PasswordIn) -> SessionOut:
     """Sign in as the admin."""
     who = await sign_in(request, password.password)

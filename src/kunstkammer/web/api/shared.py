@@ -63,4 +63,12 @@ def file_answer(request: Request, data: bytes, media_type: str, headers: dict[st
     return Response(data, media_type=media_type, headers=kept)
 
 
+async def json_only(request: Request) -> None:
+    """Say 415 to a body that is not declared as JSON, rather than that it is no object."""
+    kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    if kind != "application/json":
+        raise ProblemError("media-type", "Send application/json.")
+
+
+JSON = [Depends(json_only)]
 ADMIN: dict[str, Any] = {"x-admin": True}
