@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from kunstkammer.verbs.evaluate import evaluate
     from kunstkammer.verbs.explain import explain
     from kunstkammer.verbs.export import export
+    from kunstkammer.verbs.fit_neighbours import fit_neighbours
     from kunstkammer.verbs.fit_patterns import fit_patterns
     from kunstkammer.verbs.listing import list
     from kunstkammer.verbs.predict import predict
@@ -52,6 +53,7 @@ _HOMES = {
     "explain": "kunstkammer.verbs.explain",
     "export": "kunstkammer.verbs.export",
     "explain_quality": "kunstkammer.verbs.quality",
+    "fit_neighbours": "kunstkammer.verbs.fit_neighbours",
     "fit_patterns": "kunstkammer.verbs.fit_patterns",
     "list": "kunstkammer.verbs.listing",
     "serve": "kunstkammer.web.serve",
@@ -70,6 +72,7 @@ __all__ = [
     "explain",
     "explain_quality",
     "export",
+    "fit_neighbours",
     "fit_patterns",
     "list",
     "open_checkpoint",

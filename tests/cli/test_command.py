@@ -15,7 +15,7 @@ from tests.conftest import write_collection
 DOCS = Path(__file__).resolve().parents[2] / "docs"
 VERBS = [
     "demo", "draw", "list", "check", "train", "evaluate", "predict", "explain", "explain-quality",
-    "fit-patterns", "serve",
+    "fit-patterns", "fit-neighbours", "serve",
 ]  # fmt: skip
 TINY = [
     "--recipe", "anime-cartoon", "--set", "picture.size=32", "--set", "training.epochs=2",

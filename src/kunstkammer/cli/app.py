@@ -8,6 +8,7 @@ from typing import Annotated, Optional
 import typer
 
 from kunstkammer.cli.corrections import corrections
+from kunstkammer.cli.neighbours import fit_neighbours
 from kunstkammer.cli.output import answers, show
 from kunstkammer.cli.web import serve
 
@@ -414,5 +415,6 @@ def cartoonify(
     show(verb(paths, out=out, preset=preset, strength=strength, like=like, size=size, seed=seed), json)
 
 
+app.command("fit-neighbours", rich_help_panel=USE)(fit_neighbours)
 app.command(rich_help_panel=USE)(serve)
 app.add_typer(corrections, rich_help_panel=USE)

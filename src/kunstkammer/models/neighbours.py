@@ -88,7 +88,11 @@ class Neighbours:
         return np.take_along_axis(few, order, axis=1), np.clip(np.take_along_axis(values, order, axis=1), -1, 1)
 
     def novelty(self, likeness: np.ndarray) -> np.ndarray:
-        """Return the share of training pictures that lie closer to their nearest than 1 - `likeness` (n,): (n,)."""
+        """Return the share of training pictures that lie closer to their nearest than 1 - `likeness` (n,): (n,).
+
+        The distance to the nearest in normalised features as a sign of what was never seen: Sun et al. 2022,
+        "Out-of-Distribution Detection with Deep Nearest Neighbors", section 3 (there to the k-th).
+        """
         return np.searchsorted(self.distances, 1 - likeness, side="left") / len(self)
 
     def thumbnail(self, place: int) -> bytes:

@@ -110,7 +110,7 @@ def fit_patterns(
     if not Path(run).is_dir():
         raise ModelError(f"{run} is no folder to keep patterns in; fetch the checkpoint into a folder first.")
     checkpoint = open_checkpoint(run)
-    part, chosen = _training_part(checkpoint, read(data, label_column=label_column, label_separator=label_separator))
+    part, chosen = training_part(checkpoint, read(data, label_column=label_column, label_separator=label_separator))
     if pictures is not None and pictures < len(chosen):
         order = np.random.default_rng(seed).permutation(len(chosen))
         chosen = chosen.select(np.sort(order[:pictures]))
@@ -156,7 +156,8 @@ def _loaded(file: str, _changed: int) -> Patterns:
     return Patterns.load(file)
 
 
-def _training_part(checkpoint: Checkpoint, collection: Collection) -> tuple[str, Collection]:
+def training_part(checkpoint: Checkpoint, collection: Collection) -> tuple[str, Collection]:
+    """Return the pictures that the model learnt from and "train"; or all of them and "all", where that is not known."""
     from kunstkammer.verbs.evaluate import own_parts
 
     parts = own_parts(checkpoint, collection) or collection.splits

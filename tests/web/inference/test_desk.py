@@ -6,6 +6,7 @@ import asyncio
 import logging
 import shutil
 from io import BytesIO
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -217,3 +218,25 @@ def test_stopping_finishes_what_waits(trained, files):
     found = with_desk([trained], work)
     assert all(isinstance(one, Busy) or one.scores for one in found)
     assert any(not isinstance(one, Busy) for one in found)
+
+
+def test_the_nearest_training_pictures_and_how_far_it_is(run, pages, files):
+    kk.fit_neighbours(run, pages)
+    own = sorted((pages / "train" / "comic").glob("*.jpg"))[3]
+
+    async def work(desk):
+        near = await desk.neighbours("comic-manga", own.read_bytes(), 5)
+        asked = [own.read_bytes(), *(file.read_bytes() for file in files)]
+        answers = await asyncio.gather(*(desk.predict("comic-manga", data) for data in asked))
+        return desk.cards()[0], near, answers, desk.examples("comic-manga", "manga", 3)
+
+    card, near, answers, examples = with_desk([run], work)
+    assert card.has_neighbours
+    assert near[0].file == f"train/comic/{own.name}"
+    assert near[0].labels == ("comic",)
+    assert near[0].likeness == pytest.approx(1, abs=0.01)
+    assert len(near) == 5
+    assert all(a.likeness >= b.likeness for a, b in pairwise(near))
+    assert answers[0].novelty < 0.2
+    assert 0.3 < np.mean([answer.novelty for answer in answers[1:]]) <= 1
+    assert [Image.open(BytesIO(one)).format for one in (near[0].thumbnail, *examples)] == ["WEBP"] * 4
