@@ -78,6 +78,8 @@ def test_signed_likeness_tells_a_map_from_its_negative() -> None:
     one = torch.randn(2, 3, 8, 8, generator=torch.Generator().manual_seed(0))
     assert likeness(one, -one).tolist() == pytest.approx([1, 1])
     assert likeness(one, -one, signed=True).tolist() == pytest.approx([-1, -1])
+    assert likeness(one, 0 * one).tolist() == [0, 0]
+    assert np.isnan(likeness(one, 0 * one, flat=np.nan)).all()
 
 
 def test_fewer_looks_at_the_cascade_keep_its_ends(pixels: Tensor) -> None:

@@ -57,7 +57,8 @@ class MethodQuality:
         between: area of the curve least relevant first less that of most relevant first (ABPC); higher is better.
         p: of `beside_random`, two-sided.
         degradation: "passed" where it is better than random at 95 %, "failed" where it is worse, else "undecided".
-        cascade: layer -> likeness of the maps after everything down to it was drawn anew, means over pictures.
+        cascade: layer -> likeness of the maps after everything down to it was drawn anew, means over the pictures whose
+            maps are not the same everywhere (NaN where all are: patterns of a class that never speaks).
         randomised: likeness after the last step. randomisation: "passed" where the maps are unlike then.
         classes: likeness of the maps of the predicted and another class. sensitivity: "passed" where they are unlike.
         kept: for methods that share out the logit, whether they do.
@@ -185,7 +186,7 @@ def judge(name: str, raw: Raw, random: Floats) -> MethodQuality:
         between=None if raw.least is None else estimate(raw.least.mean(axis=1) - area),
         p=p,
         degradation=PASSED if beside.low > 0 else FAILED if beside.high < 0 else UNDECIDED,
-        cascade=[(layer, float(np.mean(values))) for layer, values in raw.cascade],
+        cascade=[(layer, estimate(values).value) for layer, values in raw.cascade],
         randomised=randomised,
         randomisation="" if randomised is None else judge_below(randomised, ALIKE),
         classes=classes,

@@ -44,7 +44,12 @@ def layers_of(model: nn.Module) -> list[str]:
 
 
 def randomisation(
-    model: nn.Module, make: Callable[[nn.Module], Tensor], seed: int = 0, *, most: int | None = None
+    model: nn.Module,
+    make: Callable[[nn.Module], Tensor],
+    seed: int = 0,
+    *,
+    most: int | None = None,
+    flat: float = 0.0,
 ) -> list[tuple[str, Floats]]:
     """Return after each step of the cascade how alike the maps still are: (layer, float64 (N,)), see `likeness`.
 
@@ -58,14 +63,14 @@ def randomisation(
         wanted = set(np.round(np.linspace(0, number - 1, max(most, 2))).astype(int).tolist())
     first = make(model)
     steps = enumerate(cascade(model, seed))
-    return [(name, likeness(first, make(changed))) for i, (name, changed) in steps if i in wanted]
+    return [(name, likeness(first, make(changed), flat=flat)) for i, (name, changed) in steps if i in wanted]
 
 
-def likeness(maps: Tensor, others: Tensor, *, signed: bool = False) -> Floats:
+def likeness(maps: Tensor, others: Tensor, *, signed: bool = False, flat: float = 0.0) -> Floats:
     """Return Spearman's rank correlation of the amounts of each two maps (N, C, H, W), summed over channels, (N,).
 
-    0 where a map is the same everywhere. With `signed` of the values themselves: a map and its negative are then as
-    unlike as can be.
+    `flat` where a map is the same everywhere. With `signed` of the values themselves: a map and its negative are then
+    as unlike as can be.
 
     >>> one = torch.tensor([[[[0.0, 1.0], [2.0, -3.0]]]])
     >>> likeness(one, -2 * one)
@@ -73,7 +78,7 @@ def likeness(maps: Tensor, others: Tensor, *, signed: bool = False) -> Floats:
     """
     if maps.shape[0] != others.shape[0] or maps.shape[2:] != others.shape[2:]:
         raise ModelError(f"Maps of {tuple(maps.shape)} and of {tuple(others.shape)} cannot be compared.")
-    found = np.zeros(len(maps))
+    found = np.full(len(maps), flat)
     for n, pair in enumerate(zip(maps, others, strict=True)):
         sums = [one.sum(dim=0).double().cpu().numpy().ravel() for one in pair]
         ranks = [rankdata(one if signed else np.abs(one)) for one in sums]

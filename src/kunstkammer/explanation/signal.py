@@ -236,17 +236,21 @@ def signal_figure(quality: SignalQuality, target: str = "rectified") -> Image.Im
     from PIL import Image
 
     layers = quality.layers()
-    figure = Figure(figsize=(max(6.2, 2.5 + 0.55 * len(layers)), 4.2), layout="constrained")
+    figure = Figure(figsize=(min(11.5, max(6.2, 2.5 + 0.55 * len(layers))), 4.2), layout="constrained")
     axes = figure.subplots()
     for estimator, (colour, mark) in _LOOKS.items():
         rows = [row for row in quality.rows if (row.estimator, row.target) == (estimator, target)]
         places = [layers.index(row.layer) for row in rows]
         mean = [row.rho for row in rows]
-        axes.plot(places, mean, color=colour, marker=mark, label=_LABELS[estimator])
+        size = 6 if len(layers) <= MOST_NAMES else 3.5
+        axes.plot(places, mean, color=colour, marker=mark, markersize=size, label=_LABELS[estimator])
         low, high = ([row.rho + sign * row.deviation for row in rows] for sign in (-1, 1))
         axes.fill_between(places, low, high, color=colour, alpha=0.12, linewidth=0)
-    names = [layer.removesuffix(".weight") for layer in layers]
-    axes.set_xticks(range(len(layers)), names, rotation=40 if max(map(len, names)) > 4 else 0, ha="right")
+    names, every = short_names(layers), -(-len(layers) // MOST_NAMES)
+    long = max(map(len, names)) > 4
+    axes.set_xticks(
+        range(0, len(layers), every), names[::every], rotation=40 * long, ha="right" if long else "center", fontsize=8
+    )
     axes.set_ylim(min(0.0, *(row.rho for row in quality.rows)) - 0.03, 1.03)
     said = "y = w·x" if target == "linear" else "max(0, y + b)"
     axes.set_ylabel(f"ρ for {said}   (0: all signal left, 1: none)", fontsize=9)
@@ -257,6 +261,21 @@ def signal_figure(quality: SignalQuality, target: str = "rectified") -> Image.Im
     with io.BytesIO() as buffer:
         figure.savefig(buffer, format="png", dpi=120)
         return Image.open(buffer).convert("RGB")
+
+
+MOST_NAMES = 20
+"""So many layers are named below the figure of rho, at most."""
+
+
+def short_names(layers: Sequence[str]) -> list[str]:
+    """Return the names of weights without what all of them begin with, and without ".weight".
+
+    >>> short_names(["net.stages.0.conv.weight", "net.stages.1.conv.weight", "net.head.weight"])
+    ['stages.0.conv', 'stages.1.conv', 'head']
+    """
+    parts = [layer.removesuffix(".weight").removesuffix(".convolution").split(".") for layer in layers]
+    shared = next((i for i, level in enumerate(zip(*parts, strict=False)) if len(set(level)) > 1), 0)
+    return [".".join(part[shared:]) for part in parts]
 
 
 _LOOKS = {

@@ -18,8 +18,8 @@ if TYPE_CHECKING:
     from kunstkammer.evaluation.map_quality import Claim, Estimate, MethodQuality, SignalSummary
 
 VERDICTS = ("better", "worse", "undecided")
-WIDEST, DENSITY = 1600, 1.3
-"""Figures are embedded at most so wide; a pixel of the page shows so many of theirs, where there is room."""
+WIDEST, DENSITY = 1600, {"comparison": 1.0}
+"""Figures are embedded at most so wide; a pixel of the page shows so many of theirs (1.3), where there is room."""
 MANY_LAYERS = 24
 
 
@@ -82,10 +82,10 @@ def render(content: QualityContent) -> str:
         ticks=[-reach, -reach / 2, 0.0, reach / 2, reach],
         alike=ALIKE,
         kept=KEPT,
-        summaries=[_signal_words(row) for row in content.summaries],
+        summaries=[_signal_words(row) for row in reversed(content.summaries)],
         budgets=[row.name for row in rows if row.note],
         figures={name: embed.figure_uri(figure, WIDEST) for name, figure in content.figures.items()},
-        widths={name: round(figure.width / DENSITY) for name, figure in content.figures.items()},
+        widths={name: round(figure.width / DENSITY.get(name, 1.3)) for name, figure in content.figures.items()},
         finite=math.isfinite,
         many=len(content.signal_left_out) > MANY_LAYERS,
     )

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from kunstkammer.errors import KunstkammerError
 from kunstkammer.explanation.interface import explain
 from kunstkammer.explanation.patterns.fit import fit_patterns
-from kunstkammer.explanation.quality.plan import PATTERN_METHODS, Plan, Subject, budget_of
+from kunstkammer.explanation.quality.plan import PATTERN_METHODS, Plan, Subject, budget_of, pictures_to_check
 from kunstkammer.explanation.quality.store import Arrays, Store
 from kunstkammer.explanation.sanity import randomisation
 
@@ -38,6 +38,8 @@ def run_cascades(
 
 def _cascade(subject: Subject, plan: Plan, pixels: Tensor, targets: np.ndarray, method: str) -> Arrays:
     own = subject.options(method, pixels.shape[2:])
+    count = pictures_to_check(plan, method, pixels.shape[2:])
+    pixels, targets = pixels[:count], targets[:count]
     classes = torch.from_numpy(targets)
 
     def make(model: nn.Module) -> Tensor:
@@ -49,5 +51,5 @@ def _cascade(subject: Subject, plan: Plan, pixels: Tensor, targets: np.ndarray, 
         return explain(model, pixels, classes, method, batch_size=BATCH, **options)
 
     steps = min(SLOW_STEPS, plan.cascade) if budget_of(method, pixels.shape[2:]).options else plan.cascade
-    rows = randomisation(subject.model, make, plan.seed, most=steps)
+    rows = randomisation(subject.model, make, plan.seed, most=steps, flat=np.nan)
     return {"layers": np.array([name for name, _ in rows]), "likeness": np.stack([values for _, values in rows])}

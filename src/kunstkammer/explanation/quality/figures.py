@@ -11,6 +11,7 @@ import numpy.typing as npt
 
 from kunstkammer.explanation.degradation import RANDOM
 from kunstkammer.explanation.quality.plan import FAMILIES
+from kunstkammer.explanation.signal import short_names
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -77,7 +78,8 @@ def curves_figure(
         for colour, name in zip(COLOURS, members, strict=False):
             axes.plot(patches, means[name], color=colour, linewidth=2, zorder=3)
             ends[name] = (float(means[name][-1]), colour)
-        _name_ends(axes, ends, patches[-1], low, high)
+        order_of_names = sorted(ends, key=lambda name: (round(ends[name][0], 3), float(means[name].mean())))
+        _name_ends(axes, {name: ends[name] for name in order_of_names}, patches[-1], low, high)
         axes.set_title(TITLES[family], fontsize=11, loc="left", color="#24211d")
         axes.grid(axis="y", color="#eeeae2", linewidth=0.8)
         axes.set_axisbelow(True)
@@ -104,10 +106,10 @@ def curves_figure(
 
 
 def _name_ends(axes: Any, ends: Mapping[str, tuple[float, str]], x: float, low: float, high: float) -> None:
-    """Write each name at the end of its line, pushed apart so that none covers another."""
+    """Write each name at the end of its line, from the lowest up, pushed apart so that none covers another."""
     gap = (high - low) * 0.085
     placed: list[tuple[float, str, str]] = []
-    for name, (y, colour) in sorted(ends.items(), key=lambda item: item[1][0]):
+    for name, (y, colour) in ends.items():
         at = y if not placed else max(y, placed[-1][0] + gap)
         placed.append((at, name, colour))
     over = placed[-1][0] - high
@@ -149,7 +151,7 @@ def cascade_figure(cascades: Mapping[str, Sequence[tuple[str, float]]], limit: f
             column, row, f"{value:.2f}", ha="center", va="center", fontsize=8,
             color="white" if abs(value) > 0.65 else "#24211d",
         )  # fmt: skip
-    names = [_short(layer) for layer in layers]
+    names = [_short(layer) for layer in short_names(layers)]
     axes.set_xticks(range(len(layers)), names, rotation=30, ha="left", fontsize=8)
     axes.set_yticks(range(len(cascades)), list(cascades), fontsize=8)
     axes.xaxis.tick_top()

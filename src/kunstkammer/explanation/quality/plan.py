@@ -52,7 +52,7 @@ class Plan:
         patch, steps, points, fill: as for `degrade`.
         relevance: a patch's relevance is the sum of its map ("signed", as in the paper) or of the amounts
             ("absolute").
-        checked: so many pictures are used for the sanity checks.
+        checked: so many pictures are used for the sanity checks; of slow methods (`budget_of`) `checked_slowly`.
         cascade: at so many steps of the cascade the maps are looked at.
         seed: of the random order and of the layers that are drawn anew.
     """
@@ -64,8 +64,14 @@ class Plan:
     fill: str = "mean"
     relevance: str = "signed"
     checked: int = 12
+    checked_slowly: int = 4
     cascade: int = 6
     seed: int = 0
+
+
+def pictures_to_check(plan: Plan, method: str, size: Sequence[int]) -> int:
+    """Return how many pictures of `size` the sanity checks of a method take."""
+    return min(plan.checked, plan.checked_slowly) if budget_of(method, size).options else plan.checked
 
 
 def check_plan(plan: Plan, size: Sequence[int]) -> None:
@@ -131,11 +137,6 @@ def budget_of(method: str, size: Sequence[int]) -> Budget:
         ),
     }
     return budgets.get(method, Budget())
-
-
-def family_of(method: str) -> str:
-    """Return the chart in which a method is at home: the last that names it, "others" for a method of one's own."""
-    return next((name for name, members in reversed(FAMILIES.items()) if method in members), "others")
 
 
 @dataclass

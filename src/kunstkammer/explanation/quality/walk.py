@@ -13,7 +13,7 @@ from torch import Tensor
 from kunstkammer.errors import KunstkammerError
 from kunstkammer.explanation.degradation import RANDOM, degrade
 from kunstkammer.explanation.interface import explain
-from kunstkammer.explanation.quality.plan import SHARING, Plan, Subject, rows_at_once
+from kunstkammer.explanation.quality.plan import SHARING, Plan, Subject, pictures_to_check, rows_at_once
 from kunstkammer.explanation.quality.store import Arrays, Store
 from kunstkammer.explanation.sanity import Box, energy_inside, likeness, points_inside
 from kunstkammer.explanation.task import borrowed, logits_of
@@ -106,7 +106,7 @@ class Walk:
         if method in SHARING:
             found[f"kept/{method}"] = self._kept(method, maps, pixels, targets)
         found.update(self._inside(method, maps, rows))
-        checked = rows[rows < plan.checked]
+        checked = rows[rows < pictures_to_check(plan, method, pixels.shape[2:])]
         if len(checked) and (self.others >= 0).all():
             others = torch.from_numpy(self.others[checked])
             second = explain(model, pixels[: len(checked)], others, method, batch_size=min(batch, 8), **options)
