@@ -35,7 +35,7 @@ def running_postgres() -> Iterator[str]:
     if programs is None:
         pytest.skip("PostgreSQL is not installed here (apt-get install postgresql)")
     who = {"user": USER, "group": USER, "extra_groups": []} if os.geteuid() == 0 else {}
-    folder = Path(tempfile.mkdtemp(prefix="kunstkammer-postgres-"))
+    folder = Path(tempfile.mkdtemp(prefix="kunstkammer-postgres-", dir=_in_memory()))
     try:
         if who:
             try:
@@ -63,6 +63,12 @@ def running_postgres() -> Iterator[str]:
             server.wait(30)
     finally:
         shutil.rmtree(folder, ignore_errors=True)
+
+
+def _in_memory() -> str | None:
+    """Return a place in memory with room for a server, which spares the disk; None where there is none."""
+    shm = "/dev/shm"
+    return shm if os.access(shm, os.W_OK) and shutil.disk_usage(shm).free > 2 * 2**30 else None
 
 
 def _wait(psycopg, url: str, server: subprocess.Popen, log: Path) -> None:

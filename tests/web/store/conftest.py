@@ -34,12 +34,24 @@ def new_database(server: str) -> str:
     return f"{server}/{name}"
 
 
+def drop_database(url: str) -> None:
+    """Drop a database, whoever is still at it."""
+    import psycopg
+
+    server, _, name = url.rpartition("/")
+    with psycopg.connect(f"{server}/postgres", autocommit=True) as connection:
+        connection.execute(f"DROP DATABASE {name} WITH (FORCE)")
+
+
 @pytest.fixture(params=["sqlite", "postgres"])
-def database(request, tmp_path) -> str:
+def database(request, tmp_path) -> Iterator[str]:
     """The URL of an empty database."""
     if request.param == "sqlite":
-        return f"sqlite:///{tmp_path / 'house' / 'test.db'}"
-    return new_database(request.getfixturevalue("postgres"))
+        yield f"sqlite:///{tmp_path / 'house' / 'test.db'}"
+        return
+    url = new_database(request.getfixturevalue("postgres"))
+    yield url
+    drop_database(url)
 
 
 @pytest.fixture

@@ -115,3 +115,25 @@ def test_files_are_on_the_disk_before_they_have_their_name(tmp_path, monkeypatch
     monkeypatch.setattr(os, "replace", note_replace)
     blobs.put(new_name(SHA), "original", b"one")
     assert seen == ["sync place", "sync original.partial", "rename", "sync ab"]
+
+
+def test_what_a_library_behind_a_url_raises_is_told(monkeypatch) -> None:
+    class OwnError(Exception):
+        """As botocore and aiohttp have theirs."""
+
+    def fail(*_arguments, **_options) -> None:
+        raise OwnError("no\ncredentials")
+
+    blobs = open_blobs("memory://told")
+    monkeypatch.setattr(type(blobs._fs), "pipe_file", fail)
+    with pytest.raises(ResourceError, match="does not answer as it should: no credentials"):
+        blobs.put(new_name(SHA), "original", b"one")
+
+
+def test_what_is_kept_is_for_its_owner_alone(tmp_path) -> None:
+    folder = tmp_path / "house"
+    store = Store.open(Settings(folder=folder))
+    put(store, "ada", b"one")
+    for path in (folder, folder / "pictures", *(folder / "pictures").rglob("*/"), *folder.glob("*.db*")):
+        assert path.stat().st_mode & 0o077 == 0, path
+    store.close()

@@ -12,7 +12,7 @@ from sqlalchemy import event
 from kunstkammer.web.errors import StorageFull
 from kunstkammer.web.settings import Settings
 from kunstkammer.web.store import Store
-from tests.web.store.conftest import answer, files_in, put
+from tests.web.store.conftest import answer, files_in, new_database, put
 
 
 @pytest.fixture
@@ -105,6 +105,26 @@ def test_a_database_that_may_not_grow(tmp_path) -> None:
     assert store.get("ada", kept.id) == kept
     event.remove(engine, "checkout", limit)
     put(store, "ada", b"again")
+    store.close()
+
+
+def test_postgres_without_room(postgres, tmp_path) -> None:
+    """The server's "disk full" in answer to a row; here a trigger says it."""
+    import psycopg
+
+    url = new_database(postgres)
+    store = Store.open(Settings(folder=tmp_path, database=url))
+    kept = put(store, "ada", b"kept")
+    with psycopg.connect(url, autocommit=True) as connection:
+        connection.execute(
+            "CREATE FUNCTION full_disk() RETURNS trigger LANGUAGE plpgsql AS "
+            "$$ BEGIN RAISE EXCEPTION 'could not extend file' USING ERRCODE = '53100'; END $$"
+        )
+        connection.execute("CREATE TRIGGER full_disk BEFORE INSERT ON pictures EXECUTE FUNCTION full_disk()")
+    with pytest.raises(StorageFull):
+        put(store, "ada", b"new")
+    assert len(files_in(tmp_path / "pictures")) == 2
+    assert store.get("ada", kept.id) == kept
     store.close()
 
 

@@ -134,7 +134,7 @@ from kunstkammer.web.settings import Settings
 from kunstkammer.web.store import Store
 from tests.web.store.test_races import play
 store = Store.open(Settings(folder=Path(sys.argv[1]), database=sys.argv[2]))
-print(len(play(store, int(sys.argv[3]), 40)))
+print(len(play(store, int(sys.argv[3]), 20)))
 """
 
 
@@ -145,7 +145,7 @@ def test_threads_and_processes_on_the_same_contents(store, settings, database) -
         for seed in (101, 102)
     ]
     with ThreadPoolExecutor(6) as threads:
-        kept = sum(len(ids) for ids in threads.map(lambda seed: play(store, seed, 25), range(6)))
+        kept = sum(len(ids) for ids in threads.map(lambda seed: play(store, seed, 15), range(6)))
     for other in others:
         out, errors = other.communicate(timeout=120)
         assert other.returncode == 0, errors

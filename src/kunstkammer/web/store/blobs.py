@@ -102,7 +102,7 @@ class LocalBlobs:
         self.folder = folder.absolute()
         self.where = str(folder)
         with _disk(folder):
-            self.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+            _make_folder(self.folder)
 
     def _path(self, file: str) -> Path:
         return self.folder / file[:2] / file
@@ -111,10 +111,10 @@ class LocalBlobs:
         """Keep a file: written beside, fsynced, renamed, and the folder fsynced."""
         path = self._path(f"{name}.{part}")
         with _disk(self.folder):
-            self._make_folder(path.parent)
+            _make_folder(path.parent)
             partial = path.with_name(path.name + ".partial")
             try:
-                with open(partial, "xb") as file:
+                with open(partial, "xb", opener=_for_the_owner) as file:
                     file.write(data)
                     file.flush()
                     os.fsync(file.fileno())
@@ -123,11 +123,6 @@ class LocalBlobs:
                 partial.unlink(missing_ok=True)
                 raise
             _sync_folder(path.parent)
-
-    def _make_folder(self, folder: Path) -> None:
-        if not folder.is_dir():
-            folder.mkdir(exist_ok=True, mode=0o700)
-            _sync_folder(self.folder)
 
     def get(self, name: str, part: str) -> bytes | None:
         """Return a file, None where it is not."""
@@ -168,6 +163,20 @@ class LocalBlobs:
             raise ResourceError(f"The folder for pictures {self.where} is gone, or may not be written.")
 
 
+def _for_the_owner(path: str, flags: int) -> int:
+    return os.open(path, flags, 0o600)
+
+
+def _make_folder(folder: Path) -> None:
+    """Make a folder and what is missing above it, for the owner alone, and on the disk."""
+    if folder.is_dir():
+        return
+    missing = [path for path in folder.parents if not path.exists()]
+    for path in [*reversed(missing), folder]:
+        path.mkdir(exist_ok=True, mode=0o700)
+        _sync_folder(path.parent)
+
+
 def _sync_folder(folder: Path) -> None:
     if os.name == "nt":  # Windows cannot open a folder, and has no need to.
         return
@@ -196,16 +205,28 @@ class RemoteBlobs:
     def _path(self, file: str) -> str:
         return f"{self._root}/{file[:2]}/{file}"
 
+    @contextlib.contextmanager
+    def _told(self) -> Iterator[None]:
+        """Turn whatever the library behind the URL raises, each its own kinds, into a `ResourceError`."""
+        try:
+            with _disk(self.where):
+                yield
+        except ResourceError:
+            raise
+        except Exception as error:
+            what = " ".join(str(error).split()) or type(error).__name__
+            raise ResourceError(f"The place for pictures {self.where} does not answer as it should: {what}.") from error
+
     def put(self, name: str, part: str, data: bytes) -> None:
         """Keep a file."""
         path = self._path(f"{name}.{part}")
-        with _disk(self.where):
+        with self._told():
             self._fs.makedirs(path.rsplit("/", 1)[0], exist_ok=True)
             self._fs.pipe_file(path, data)
 
     def get(self, name: str, part: str) -> bytes | None:
         """Return a file, None where it is not."""
-        with _disk(self.where):
+        with self._told():
             try:
                 return bytes(self._fs.cat_file(self._path(f"{name}.{part}")))
             except FileNotFoundError:
@@ -213,7 +234,7 @@ class RemoteBlobs:
 
     def has(self, name: str, part: str) -> bool:
         """Return whether a file is there."""
-        with _disk(self.where):
+        with self._told():
             return bool(self._fs.exists(self._path(f"{name}.{part}")))
 
     def remove(self, name: str, part: str) -> None:
@@ -222,7 +243,7 @@ class RemoteBlobs:
 
     def files(self) -> Iterator[str]:
         """Go over the names of all files."""
-        with _disk(self.where):
+        with self._told():
             self._fs.invalidate_cache()
             if self._fs.exists(self._root):
                 for path in self._fs.find(self._root):
@@ -230,7 +251,7 @@ class RemoteBlobs:
 
     def remove_file(self, file: str) -> None:
         """Remove a file as `files` names it."""
-        with _disk(self.where), contextlib.suppress(FileNotFoundError):
+        with self._told(), contextlib.suppress(FileNotFoundError):
             self._fs.rm_file(self._path(file))
 
     def free(self) -> int | None:
@@ -239,5 +260,5 @@ class RemoteBlobs:
 
     def healthy(self) -> None:
         """Raise `ResourceError` where it cannot be reached."""
-        with _disk(self.where):
+        with self._told():
             self._fs.exists(self._root)

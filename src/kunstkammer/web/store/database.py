@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import importlib.util
+import os
 import sqlite3
 import threading
 import time
@@ -37,6 +38,8 @@ class Database:
         self.url = _checked(url)
         self.name = self.url.render_as_string(hide_password=True)
         self.sqlite = self.url.get_backend_name() == "sqlite"
+        if self.file is not None:
+            _make_private(self.file)
         self._engine = self._make_engine()
         self._begins = self._engine.execution_options(begin="IMMEDIATE")
         self._turn: contextlib.AbstractContextManager[Any] = (
@@ -140,6 +143,12 @@ def _checked(given: str | URL) -> URL:
     if not url.database or url.database == ":memory:" or "memory" in url.query.get("mode", ""):
         raise ResourceError("A database in memory would forget everything; name a file: sqlite:////folder/file.db.")
     return url.set(drivername="sqlite+pysqlite")
+
+
+def _make_private(file: Path) -> None:
+    """Make a new database's file for its owner alone; SQLite gives its log the same rights."""
+    with contextlib.suppress(OSError):  # it is there already, or SQLite will say why not
+        os.close(os.open(file, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
 
 
 def _prepare_sqlite(connection: sqlite3.Connection, _record: object) -> None:
