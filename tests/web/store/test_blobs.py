@@ -32,8 +32,8 @@ def blobs(request, tmp_path):
 def test_files_come_and_go(blobs) -> None:
     name, other = new_name(SHA), new_name(SHA)
     assert name != other
-    blobs.put(name, "original", b"one")
-    blobs.put(other, "map", b"two")
+    blobs.put(name, {"original": b"one"})
+    blobs.put(other, {"map": b"two"})
     assert blobs.get(name, "original") == b"one"
     assert blobs.get(name, "thumbnail") is None
     assert blobs.has(other, "map")
@@ -49,7 +49,7 @@ def test_files_come_and_go(blobs) -> None:
 def test_names_tell_their_age_and_only_ours_are_ours() -> None:
     name = new_name(SHA)
     assert abs(born(name) - time.time()) < 60
-    assert name_of(f"{name}.original") == name_of(f"{name}.map.partial") == name
+    assert name_of(f"{name}.original") == name_of(f"{name}.map.0a1b2c3d.partial") == name
     for foreign in ("notes.txt", f"{name}", f"{name}.jpg", f"x{name}.original", f"{SHA}.original"):
         assert name_of(foreign) is None
     with pytest.raises(ValueError, match="no SHA-256"):
@@ -90,11 +90,11 @@ def test_a_full_disk_leaves_nothing(tmp_path, monkeypatch, code) -> None:
 
     monkeypatch.setattr("kunstkammer.web.store.blobs.os.fsync", refuse)
     with pytest.raises(StorageFull, match="full"):
-        blobs.put(new_name(SHA), "original", b"one")
+        blobs.put(new_name(SHA), {"original": b"one"})
     assert files_in(tmp_path) == set()
     monkeypatch.undo()
     monkeypatch.setattr("kunstkammer.web.store.blobs.os.fsync", lambda _handle: None)
-    blobs.put(new_name(SHA), "original", b"one")
+    blobs.put(new_name(SHA), {"original": b"one"})
 
 
 def test_files_are_on_the_disk_before_they_have_their_name(tmp_path, monkeypatch) -> None:
@@ -103,7 +103,8 @@ def test_files_are_on_the_disk_before_they_have_their_name(tmp_path, monkeypatch
     fsync, replace = os.fsync, os.replace
 
     def note_fsync(handle: int) -> None:
-        seen.append("sync " + ".".join(Path(f"/proc/self/fd/{handle}").readlink().name.split(".")[-2:]))
+        name = Path(f"/proc/self/fd/{handle}").readlink().name
+        seen.append("sync " + (".".join(name.split(".")[2::2]) or name))
         fsync(handle)
 
     def note_replace(*paths, **options) -> None:
@@ -113,8 +114,9 @@ def test_files_are_on_the_disk_before_they_have_their_name(tmp_path, monkeypatch
     blobs = LocalBlobs(tmp_path / "place")
     monkeypatch.setattr(os, "fsync", note_fsync)
     monkeypatch.setattr(os, "replace", note_replace)
-    blobs.put(new_name(SHA), "original", b"one")
-    assert seen == ["sync place", "sync original.partial", "rename", "sync ab"]
+    blobs.put(new_name(SHA), {"original": b"one", "thumbnail": b"two"})
+    written = ["sync original.partial", "rename", "sync thumbnail.partial", "rename"]
+    assert seen == ["sync place", *written, "sync ab"]
 
 
 def test_what_a_library_behind_a_url_raises_is_told(monkeypatch) -> None:
@@ -127,7 +129,7 @@ def test_what_a_library_behind_a_url_raises_is_told(monkeypatch) -> None:
     blobs = open_blobs("memory://told")
     monkeypatch.setattr(type(blobs._fs), "pipe_file", fail)
     with pytest.raises(ResourceError, match="does not answer as it should: no credentials"):
-        blobs.put(new_name(SHA), "original", b"one")
+        blobs.put(new_name(SHA), {"original": b"one"})
 
 
 def test_what_is_kept_is_for_its_owner_alone(tmp_path) -> None:

@@ -96,14 +96,14 @@ def test_the_sweep_takes_only_what_is_old_and_nobodys(store, settings) -> None:
     store.put_map(picture.facts.sha256, "k", b"map")
     pictures = settings.folder / "pictures"
     kept = files_in(pictures)
-    store._blobs.put("cd" * 32 + "." + "0" * 24, "original", b"left by a kill")
+    store._blobs.put("cd" * 32 + "." + "0" * 24, {"original": b"left by a kill"})
     (pictures / "cd" / "notes.txt").parent.mkdir(exist_ok=True)
     (pictures / "cd" / "notes.txt").write_text("not ours")
     folder = Path(store._blobs.folder)
-    (folder / "cd" / f"{'cd' * 32}.{'0' * 24}.map.partial").write_bytes(b"ha")
+    (folder / "cd" / f"{'cd' * 32}.{'0' * 24}.map.01234567.partial").write_bytes(b"ha")
     (folder / "cd" / "notes.txt").write_text("not ours either")
     now = f"{time.time_ns() // 1_000_000:012x}"
-    store._blobs.put("ef" * 32 + f".{now}" + "0" * 12, "original", b"just being added")
+    store._blobs.put("ef" * 32 + f".{now}" + "0" * 12, {"original": b"just being added"})
     assert store.sweep() == 2
     assert len(files_in(pictures)) == len(kept) + 3
     assert store.bytes_of("ada", picture.id) == b"one"

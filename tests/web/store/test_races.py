@@ -62,6 +62,16 @@ def test_two_bring_the_same_at_once(store, settings, monkeypatch) -> None:
     assert store.bytes_of("ada", picture.id) == b"same"
 
 
+def test_two_bring_back_a_lost_file_at_once(store, settings) -> None:
+    put(store, "ada", b"same")
+    for path in (settings.folder / "pictures").rglob("*.original"):
+        path.unlink()
+    with ThreadPoolExecutor(8) as threads:
+        came = list(threads.map(lambda i: put(store, f"visitor-{i}", b"same"), range(8)))
+    assert all(store.bytes_of(None, picture.id) == b"same" for picture in came)
+    assert len(files_in(settings.folder / "pictures")) == 2
+
+
 def test_a_map_comes_while_its_picture_goes(store, settings, monkeypatch) -> None:
     picture = put(store, "ada", b"one")
     once(monkeypatch, "put", lambda: store.delete("ada", picture.id))

@@ -14,7 +14,7 @@ import re
 import secrets
 import shutil
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, Protocol
 from urllib.parse import unquote, urlsplit
@@ -24,7 +24,7 @@ from kunstkammer.files import disk_errors
 from kunstkammer.web.errors import StorageFull
 
 PARTS = ("original", "thumbnail", "map")
-_NAME = re.compile(r"([0-9a-f]{64}\.([0-9a-f]{12})[0-9a-f]{12})\.(?:original|thumbnail|map)(?:\.partial)?")
+_NAME = re.compile(r"([0-9a-f]{64}\.([0-9a-f]{12})[0-9a-f]{12})\.(?:original|thumbnail|map)(?:\.[0-9a-f]{8}\.partial)?")
 _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
@@ -51,8 +51,8 @@ class Blobs(Protocol):
 
     where: str
 
-    def put(self, name: str, part: str, data: bytes) -> None:
-        """Keep a file; it is on the disk when this returns."""
+    def put(self, name: str, parts: Mapping[str, bytes]) -> None:
+        """Keep files of a name; they are on the disk when this returns. Where it raises some of them may be there."""
 
     def get(self, name: str, part: str) -> bytes | None:
         """Return a file, None where it is not."""
@@ -107,22 +107,24 @@ class LocalBlobs:
     def _path(self, file: str) -> Path:
         return self.folder / file[:2] / file
 
-    def put(self, name: str, part: str, data: bytes) -> None:
-        """Keep a file: written beside, fsynced, renamed, and the folder fsynced."""
-        path = self._path(f"{name}.{part}")
+    def put(self, name: str, parts: Mapping[str, bytes]) -> None:
+        """Keep files: each written beside, fsynced and renamed, and the folder fsynced."""
+        folder = self._path(name).parent
         with _disk(self.folder):
-            _make_folder(path.parent)
-            partial = path.with_name(path.name + ".partial")
-            try:
-                with open(partial, "xb", opener=_for_the_owner) as file:
-                    file.write(data)
-                    file.flush()
-                    os.fsync(file.fileno())
-                partial.replace(path)
-            except BaseException:
-                partial.unlink(missing_ok=True)
-                raise
-            _sync_folder(path.parent)
+            _make_folder(folder)
+            for part, data in parts.items():
+                # Two may bring back a lost file at once: each writes one of its own.
+                partial = folder / f"{name}.{part}.{secrets.token_hex(4)}.partial"
+                try:
+                    with open(partial, "xb", opener=_for_the_owner) as file:
+                        file.write(data)
+                        file.flush()
+                        os.fsync(file.fileno())
+                    partial.replace(folder / f"{name}.{part}")
+                except BaseException:
+                    partial.unlink(missing_ok=True)
+                    raise
+            _sync_folder(folder)
 
     def get(self, name: str, part: str) -> bytes | None:
         """Return a file, None where it is not."""
@@ -217,12 +219,12 @@ class RemoteBlobs:
             what = " ".join(str(error).split()) or type(error).__name__
             raise ResourceError(f"The place for pictures {self.where} does not answer as it should: {what}.") from error
 
-    def put(self, name: str, part: str, data: bytes) -> None:
-        """Keep a file."""
-        path = self._path(f"{name}.{part}")
+    def put(self, name: str, parts: Mapping[str, bytes]) -> None:
+        """Keep files."""
         with self._told():
-            self._fs.makedirs(path.rsplit("/", 1)[0], exist_ok=True)
-            self._fs.pipe_file(path, data)
+            self._fs.makedirs(self._path(name).rsplit("/", 1)[0], exist_ok=True)
+            for part, data in parts.items():
+                self._fs.pipe_file(self._path(f"{name}.{part}"), data)
 
     def get(self, name: str, part: str) -> bytes | None:
         """Return a file, None where it is not."""

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from time import time
+from typing import Any
 
-from sqlalchemy import select
+from sqlalchemy import insert, select
 from sqlalchemy.orm import Session
 
 from kunstkammer.errors import ResourceError
@@ -18,6 +19,10 @@ from kunstkammer.web.store.tables import Content, Upload, Visitor
 
 GRACE = 3600.0
 """Seconds after which a file that no row knows is taken for what a kill left; an addition never takes half of it."""
+
+
+Row = Mapping[str, Any]
+"""The values of an `Upload`."""
 
 
 class Gone(Exception):  # noqa: N818
@@ -32,10 +37,10 @@ class Keeper:
     blobs: Blobs
     most: int
 
-    def keep(self, row: Upload, facts: Facts, parts: Mapping[str, bytes]) -> None:
+    def keep(self, row: Row, facts: Facts, parts: Mapping[str, bytes]) -> None:
         """Make files and row durable. Raises `StorageFull`, `QuotaFull` with nothing kept; `Gone`."""
         with self.database.reading() as session:
-            used = session.scalar(select(Visitor.used).where(Visitor.id == row.visitor)) or 0
+            used = session.scalar(select(Visitor.used).where(Visitor.id == row["visitor"])) or 0
             kept = session.scalar(select(Content.file).where(Content.sha256 == facts.sha256))
         self._require_quota(used + facts.bytes)
         if kept is None:
@@ -44,20 +49,18 @@ class Keeper:
         # A file that was lost behind our back comes back with whoever brings the picture again.
         lost = [part for part in parts if not self.blobs.has(kept, part)]
         try:
-            for part in lost:
-                self.blobs.put(kept, part, parts[part])
+            self.blobs.put(kept, {part: parts[part] for part in lost})
             with self.database.writing() as session:
                 self._enter(session, row, facts, kept)
         except Gone:
             self._remove(kept, lost)
             raise
 
-    def _keep_new(self, row: Upload, facts: Facts, parts: Mapping[str, bytes]) -> None:
+    def _keep_new(self, row: Row, facts: Facts, parts: Mapping[str, bytes]) -> None:
         laid = new_name(facts.sha256)
         entered = None
         try:
-            for part, data in parts.items():
-                self.blobs.put(laid, part, data)
+            self.blobs.put(laid, parts)
             with self.database.writing() as session:
                 if time() - born(laid) > GRACE / 2:
                     raise ResourceError("The place for pictures was too slow; nothing was kept. Try again.")
@@ -82,11 +85,11 @@ class Keeper:
         if entered != laid:  # Somebody brought the same content at the same time, and was first.
             self._remove(laid, parts)
 
-    def _enter(self, session: Session, row: Upload, facts: Facts, kept: str | None) -> str:
+    def _enter(self, session: Session, row: Row, facts: Facts, kept: str | None) -> str:
         """Charge the visitor, hold the content, add the row; returns the name of the files that it has."""
         charged = (
             self.database.insert(Visitor)
-            .values(id=row.visitor, used=facts.bytes, pictures=1)
+            .values(id=row["visitor"], used=facts.bytes, pictures=1)
             .on_conflict_do_update(
                 index_elements=[Visitor.id],
                 set_={"used": Visitor.used + facts.bytes, "pictures": Visitor.pictures + 1},
@@ -97,8 +100,7 @@ class Keeper:
         file = session.scalar(select(Content.file).where(Content.sha256 == facts.sha256).with_for_update())
         if file is None or (kept is not None and file != kept):
             raise Gone
-        session.add(row)
-        session.flush()
+        session.execute(insert(Upload), row)
         return file
 
     def _require_quota(self, used: int) -> None:

@@ -4,38 +4,40 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime
+from typing import Any
 
-from sqlalchemy import delete
+from sqlalchemy import delete, insert, select
 from sqlalchemy.orm import Session
 
 from kunstkammer.web.errors import NotThere
 from kunstkammer.web.records import Answer, Correction
+from kunstkammer.web.store.database import Database
 from kunstkammer.web.store.tables import Corrected, Holding, Said
 
 
-def put_answer(session: Session, picture: str, answer: Answer) -> None:
+def put_answer(database: Database, session: Session, picture: str, answer: Answer) -> None:
     """Keep what a model said, in place of what it said before; the picture's row is locked."""
-    session.merge(
-        Said(
-            picture=picture,
-            model=answer.model,
-            version=answer.version,
-            calibrated=answer.calibrated,
-            doubt=float(answer.doubt),
-            novelty=None if answer.novelty is None else float(answer.novelty),
-            scores=[
-                [score.label, float(score.probability), _number(score.zero_r), bool(score.chosen)]
-                for score in answer.scores
-            ],
-        )
-    )
-    if session.get(Corrected, (picture, answer.model)) is None:
+    values = {
+        "version": answer.version,
+        "calibrated": answer.calibrated,
+        "doubt": float(answer.doubt),
+        "novelty": _number(answer.novelty),
+        "scores": [
+            [score.label, float(score.probability), _number(score.zero_r), bool(score.chosen)]
+            for score in answer.scores
+        ],
+    }
+    _put(database, session, Said, {"picture": picture, "model": answer.model}, values)
+    of_person = select(Corrected.model).where(Corrected.picture == picture, Corrected.model == answer.model)
+    if session.scalar(of_person) is None:
         _hold(session, picture, answer.model, answer.labels)
 
 
-def correct(session: Session, picture: str, model: str, labels: Sequence[str], now: datetime) -> Correction:
+def correct(
+    database: Database, session: Session, picture: str, model: str, labels: Sequence[str], now: datetime
+) -> Correction:
     """Keep what a person says."""
-    session.merge(Corrected(picture=picture, model=model, labels=list(labels), at=now))
+    _put(database, session, Corrected, {"picture": picture, "model": model}, {"labels": list(labels), "at": now})
     _hold(session, picture, model, labels)
     return Correction(model, tuple(labels), now)
 
@@ -50,9 +52,25 @@ def uncorrect(session: Session, picture: str, model: str) -> None:
 
 
 def _hold(session: Session, picture: str, model: str, labels: Sequence[str]) -> None:
-    session.flush()
     session.execute(delete(Holding).where(Holding.picture == picture, Holding.model == model))
-    session.add_all(Holding(picture=picture, model=model, label=label) for label in dict.fromkeys(labels))
+    rows = [{"picture": picture, "model": model, "label": label} for label in dict.fromkeys(labels)]
+    if rows:
+        session.execute(insert(Holding), rows)
+
+
+def _put(
+    database: Database,
+    session: Session,
+    table: type[Said] | type[Corrected],
+    key: dict[str, str],
+    values: dict[str, Any],
+) -> None:
+    """Insert a row, or change the one that is there."""
+    session.execute(
+        database.insert(table)
+        .values(**key, **values)
+        .on_conflict_do_update(index_elements=[table.picture, table.model], set_=values)
+    )
 
 
 def _number(value: float | None) -> float | None:

@@ -102,9 +102,15 @@ class Store:
             now = datetime.now(UTC)
             expires = now + self._lifetime if self._lifetime else None
             id = secrets.token_hex(16)
-            row = Upload(
-                id=id, visitor=visitor, sha256=facts.sha256, name=name, folded=folded(name), at=now, expires=expires
-            )
+            row = {
+                "id": id,
+                "visitor": visitor,
+                "sha256": facts.sha256,
+                "name": name,
+                "folded": folded(name),
+                "at": now,
+                "expires": expires,
+            }
             try:
                 self._keeper.keep(row, facts, {"original": data, "thumbnail": thumbnail})
             except Gone:
@@ -155,7 +161,11 @@ class Store:
         if kind not in ("original", "thumbnail"):
             raise NotThere(f"A picture has an original and a thumbnail, no {kind!r}.")
         with self._database.reading() as session:
-            file = _row(session, visitor, id).content.file
+            owner = select(Upload.visitor, Content.file).join(Content, Content.sha256 == Upload.sha256)
+            found = session.execute(owner.where(_this(id))).one_or_none() if _ID.fullmatch(id) else None
+        if found is None or visitor not in (None, found.visitor):
+            raise _not_there(id)
+        file = found.file
         data = self._blobs.get(file, kind)
         if data is None:
             self.get(visitor, id)  # Deleted a moment ago: NotThere.
@@ -167,7 +177,7 @@ class Store:
     def delete(self, visitor: str | None, id: str) -> None:
         """Let a picture go: its rows are gone, and its files with the last picture of that content. `NotThere`."""
         with self._database.reading() as session:
-            owner = _row(session, visitor, id).visitor
+            owner = _owner(session, visitor, id)
         if not deleting.let_go(self._database, self._blobs, owner, [id]):
             raise _not_there(id)
 
@@ -200,20 +210,22 @@ class Store:
     def put_answer(self, visitor: str | None, id: str, answer: Answer) -> None:
         """Remember what a model said, in place of what it said before; raise `NotThere`."""
         with self._database.writing() as session:
-            sayings.put_answer(session, _row(session, visitor, id, lock=True).id, answer)
+            _owner(session, visitor, id, lock=True)
+            sayings.put_answer(self._database, session, id, answer)
 
     def correct(self, visitor: str | None, id: str, model: str, labels: Sequence[str]) -> Correction:
         """Remember what a person says; raise `NotThere`, `DataError` for what cannot be a label."""
         found = clean_labels(labels)
         (model,) = clean_labels([model])
         with self._database.writing() as session:
-            picture = _row(session, visitor, id, lock=True).id
-            return sayings.correct(session, picture, model, found, datetime.now(UTC))
+            _owner(session, visitor, id, lock=True)
+            return sayings.correct(self._database, session, id, model, found, datetime.now(UTC))
 
     def uncorrect(self, visitor: str | None, id: str, model: str) -> None:
         """Forget what a person said to a model; raise `NotThere`."""
         with self._database.writing() as session:
-            sayings.uncorrect(session, _row(session, visitor, id, lock=True).id, model if sayable(model) else "")
+            _owner(session, visitor, id, lock=True)
+            sayings.uncorrect(session, id, model if sayable(model) else "")
 
     def corrections(self, model: str | None = None, visitor: str | None = None) -> Iterator[tuple[Picture, Correction]]:
         """Go over what people said, the oldest picture first, without holding the database meanwhile."""
@@ -250,7 +262,7 @@ class Store:
         unused: str | None = name
         try:
             self._require_room(len(png))
-            self._blobs.put(name, "map", png)
+            self._blobs.put(name, {"map": png})
             with self._database.writing() as session:
                 content = select(Content.sha256).where(Content.sha256 == sha256).with_for_update()
                 if session.scalar(content) is not None:
@@ -291,14 +303,22 @@ def _not_there(id: str) -> NotThere:
     return NotThere(f"There is no picture {id[:40]!r}.")
 
 
-def _row(session: Session, visitor: str | None, id: str, *, lock: bool = False) -> Upload:
-    """Return a picture's row, locked against deletion if asked to; raise `NotThere`."""
-    if not _ID.fullmatch(id):
-        raise _not_there(id)
-    query = select(Upload).where(Upload.id == id, alive(datetime.now(UTC)))
-    if lock:
-        query = query.with_for_update(of=Upload)
-    row = session.scalar(query)
+def _row(session: Session, visitor: str | None, id: str) -> Upload:
+    """Return a picture's row; raise `NotThere`."""
+    row = session.scalar(select(Upload).where(_this(id))) if _ID.fullmatch(id) else None
     if row is None or visitor not in (None, row.visitor):
         raise _not_there(id)
     return row
+
+
+def _owner(session: Session, visitor: str | None, id: str, *, lock: bool = False) -> str:
+    """Return whose a picture is, kept from deletion until the transaction ends if asked; raise `NotThere`."""
+    query = select(Upload.visitor).where(_this(id))
+    owner = session.scalar(query.with_for_update() if lock else query) if _ID.fullmatch(id) else None
+    if owner is None or visitor not in (None, owner):
+        raise _not_there(id)
+    return owner
+
+
+def _this(id: str) -> ColumnElement[bool]:
+    return and_(Upload.id == id, alive(datetime.now(UTC)))
