@@ -149,6 +149,24 @@ def test_boxes_count_where_the_collection_has_them(trained, tmp_path):
     assert "Boxes: 4 pictures; they cover 50 %" in found.to_text()
 
 
+def test_boxes_of_a_coco_file_count_for_the_predicted_label(trained, tmp_path):
+    _, folder = trained
+    data = write_collection(tmp_path / "coco", each=3)
+    files = sorted(data.rglob("*.png"))
+    half = {"dark": [0, 0, 24, 48], "light": [24, 0, 24, 48]}  # of pictures of 48 x 48
+    boxes = [{"image_id": i, "category_id": k, "bbox": half[name]} for i in range(6) for k, name in enumerate(half)]
+    coco = {
+        "images": [{"id": i, "file_name": str(file.relative_to(data))} for i, file in enumerate(files)],
+        "annotations": [{"id": i, **box} for i, box in enumerate(boxes)],
+        "categories": [{"id": k, "name": name} for k, name in enumerate(half)],
+    }
+    (data / "things.json").write_text(json.dumps(coco))
+    found = kk.explain_quality(
+        folder, data / "things.json", method="gradient", patch=8, signals=0, out=tmp_path / "out"
+    )
+    assert found.boxes == (6, pytest.approx(0.5))  # one box each, that of the predicted label
+
+
 def test_what_is_refused_says_what_and_how_to_mend_it(trained, tmp_path):
     data, folder = trained
     with pytest.raises(UnknownNameError, match="Did you mean 'grad-cam'"):
