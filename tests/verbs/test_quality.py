@@ -178,6 +178,7 @@ def test_what_is_refused_says_what_and_how_to_mend_it(trained, tmp_path):
         kk.explain_quality(folder, few, method="gradient", patch=8)
     with pytest.raises(ModelError, match="None of the methods can be had; .* no attention"):
         kk.explain_quality(folder, data, method="attention-rollout", patch=8, pictures=3, out=tmp_path / "none")
+    assert not (tmp_path / "none").exists()
 
 
 def test_patterns_of_another_checkpoint_are_refused(trained, tmp_path):

@@ -200,6 +200,7 @@ class Trial:
         for name, why in self.left_out.items():
             say(f"Left out: {name}: {why}")
         if len(self.left_out) == len(self.plan.methods):
+            store.clear()
             raise ModelError(f"None of the methods can be had; {next(iter(self.left_out.items()))[1]}")
         if boxes is None:
             return arrays, None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import shutil
@@ -43,5 +44,7 @@ class Store:
         return (self._folder / f"{name}.npz").is_file()
 
     def clear(self) -> None:
-        """Remove everything, also of other plans: the walk is done."""
+        """Remove everything, also of other plans: the walk is done. The folder around it goes too where it is empty."""
         shutil.rmtree(self._root, ignore_errors=True)
+        with contextlib.suppress(OSError):
+            self._root.parent.rmdir()
