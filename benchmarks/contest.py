@@ -33,6 +33,7 @@ class Options:
         counts: the two sizes of collection that `memory` compares.
         drawn, seeds: pictures drawn, and trainings of each precision, for `accuracy_precision`.
         compiled: let `loops` try torch.compile too.
+        visitors, load_seconds: who ask the server of `serve` at once, and for how long.
     """
 
     data: Path
@@ -45,6 +46,8 @@ class Options:
     drawn: int = 400
     seeds: int = 4
     compiled: bool = False
+    visitors: int = 200
+    load_seconds: float = 60.0
 
     def rounds(self, usual: int) -> int:
         """Return how many rounds a contest has, `usual` where the user did not say."""

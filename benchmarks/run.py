@@ -27,6 +27,7 @@ JOBS = (
     "memory",
     "cartoonify",
     "patterns",
+    "serve",
     "install",
 )
 ON_REQUEST = ("install",)
@@ -150,6 +151,12 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--seeds", type=_positive, default=Options.seeds, help="seeds for it (%(default)s)")
     parser.add_argument("--compiled", action="store_true", help="let loops try torch.compile too")
+    parser.add_argument(
+        "--visitors", type=_positive, default=Options.visitors, help="who ask the server at once (%(default)s)"
+    )
+    parser.add_argument(
+        "--load-seconds", type=float, default=Options.load_seconds, help="and for how long (%(default)s)"
+    )
     return parser
 
 
@@ -172,6 +179,8 @@ def _options(args: argparse.Namespace, scratch: Path) -> Options:
         drawn=args.drawn,
         seeds=args.seeds,
         compiled=args.compiled,
+        visitors=args.visitors,
+        load_seconds=args.load_seconds,
     )
 
 

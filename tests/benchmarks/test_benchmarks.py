@@ -16,7 +16,7 @@ from benchmarks.run import JOBS, chosen, main, print_table, summary
 from kunstkammer.errors import KunstkammerError
 
 ROOT = Path(__file__).resolve().parents[2]
-PARTS = {"__init__", "run", "contest", "machine", "subjects", "bare_loop", "plain_trainer", "keras_peer"}
+PARTS = {"__init__", "run", "contest", "machine", "subjects", "bare_loop", "plain_trainer", "keras_peer", "visitors"}
 
 
 def test_every_file_is_a_benchmark_or_a_known_part_of_one():
