@@ -65,38 +65,6 @@ def data(tmp_path_factory) -> Path:
     return folder
 
 
-def test_a_model_changes_its_answer_where_it_was_corrected(tmp_path):
-    """The proof: dark pictures with bars are corrected to light; learned from, they and others like them are light."""
-    data = write_collection(tmp_path / "noise", each=20)
-    corrections = write_additions(tmp_path / "corr", {f"{i}.png": (barred(i), "light") for i in range(12)})
-    asked = tmp_path / "asked"
-    shutil.copytree(corrections / "pictures", asked / "corrected")
-    (asked / "others").mkdir()
-    for i in range(6):
-        Image.fromarray(barred(500 + i)).save(asked / "others" / f"{i}.png")
-    settings = {"training.epochs": 12}
-    kunstkammer.train(data, RECIPE, out=tmp_path / "before", settings=settings)
-    kunstkammer.train(data, RECIPE, out=tmp_path / "after", settings=settings, add=corrections)
-
-    def light(model: str) -> dict[str, float]:
-        predictions = kunstkammer.predict(tmp_path / model, asked, out=tmp_path / f"{model}.csv").predictions
-        said = predictions.probabilities[:, list(predictions.label_names).index("light")] > 0.5
-        corrected = np.array(["corrected" in file for file in predictions.files])
-        return {"corrected": said[corrected].mean(), "others": said[~corrected].mean()}
-
-    before, after = light("before"), light("after")
-    assert max(before.values()) <= 0.2
-    assert after["corrected"] >= 0.9
-    assert after["others"] >= 0.8
-    before, after = parts_of(tmp_path / "before"), parts_of(tmp_path / "after")
-    assert {file: part for file, part in after.items() if file in before} == before
-    assert {part for file, part in after.items() if file not in before} == {"train"}
-    facts = facts_of(tmp_path / "after")
-    assert facts["added"] == {"corr": 12}
-    assert facts["data"]["parts"]["train"] == facts_of(tmp_path / "before")["data"]["parts"]["train"] + 12
-    assert "Added to training: 12 of 12 pictures" in (tmp_path / "after" / "README.md").read_text(encoding="utf-8")
-
-
 def test_copies_of_the_test_are_left_out_and_contradictions_named(data, tmp_path):
     recoded = tmp_path / "recoded.png"  # another file, the same picture
     Image.open(data / "validation/light/001.png").resize((96, 96), Image.Resampling.BICUBIC).save(recoded)

@@ -82,6 +82,13 @@ def test_a_failing_step_leaves_nothing(database, tmp_path, monkeypatch) -> None:
     held.close()
 
 
+def test_a_file_that_is_no_database_is_named_and_kept(open_store, tmp_path) -> None:
+    (tmp_path / "notes.db").write_text("these are my notes, and no database" * 100)
+    with pytest.raises(ResourceError, match=r"notes\.db.*not a database"):
+        open_store(database=f"sqlite:///{tmp_path / 'notes.db'}")
+    assert (tmp_path / "notes.db").read_text().startswith("these are my notes")
+
+
 @pytest.mark.parametrize(
     ("url", "message"),
     [

@@ -98,10 +98,11 @@ class Database:
         except PoolTimeout as error:
             raise ResourceError(f"The database {self.name} is too busy; try again later.") from error
         except DBAPIError as error:
+            raise self._told(error.orig) from error
+        except sqlite3.Error as error:  # from `_prepare_sqlite`, which SQLAlchemy does not wrap
             raise self._told(error) from error
 
-    def _told(self, error: DBAPIError) -> Exception:
-        cause: Any = error.orig
+    def _told(self, cause: Any) -> Exception:
         code = getattr(cause, "sqlite_errorcode", None)
         if code in _FULL or getattr(cause, "sqlstate", None) in _FULL_STATES:
             return StorageFull("The disk of the database is full; nothing was kept. Free some space.")
