@@ -26,8 +26,10 @@ import kunstkammer as kk
 from kunstkammer.data.plates import PlateSettings
 from kunstkammer.errors import DataError, ModelError
 from kunstkammer.models import onnx_export
+from kunstkammer.models.calibration import Calibration
 from kunstkammer.models.catalogue import Task, create_model
 from kunstkammer.models.checkpoint import open_checkpoint
+from kunstkammer.models.digest import weights_digest
 from kunstkammer.models.exported import CLASS_MAPS, INPUT, LOGITS, read_exported
 from kunstkammer.models.features import batch_features
 from kunstkammer.models.geometry import PictureGeometry
@@ -106,7 +108,7 @@ def test_a_sketchnet_of_grey_or_coloured_pages_is_exported_with_its_facts(grey, 
     run.mkdir()
     write_checkpoint(run, model.eval(), geometry)
     (run / "run.json").write_text(json.dumps({"label_prior": [0.25, 0.75]}))
-    (run / "calibration.json").write_text(json.dumps({"temperature": 1.5}))
+    Calibration(1.5, None, 20, weights_digest(run), 0.7, 0.6).save(run)
     (run / "report.html").write_text("<p>report")
     (run / "neighbours").mkdir()
     (run / "neighbours" / "rows.bin").write_bytes(b"rows")
@@ -114,7 +116,8 @@ def test_a_sketchnet_of_grey_or_coloured_pages_is_exported_with_its_facts(grey, 
     found = read_exported(tmp_path / "small")
     assert found.plate.grey == grey
     assert found.label_prior == (0.25, 0.75)
-    assert found.calibration == {"temperature": 1.5}
+    assert found.calibration["temperature"] == 1.5
+    assert Calibration.load(result.out, found.weights, 2) is not None
     assert set(result.beside) == {"report.html", "calibration.json", "neighbours"}
     assert (tmp_path / "small" / "neighbours" / "rows.bin").read_bytes() == b"rows"
     assert f"{found.bytes / 1e6:.1f} MB" in result.to_text()
@@ -207,4 +210,10 @@ def test_many_labels_come_with_their_thresholds(tmp_path):
     found = read_exported(kk.export(tmp_path / "run").out)
     assert found.multi_label
     assert found.thresholds == {"x": 0.5, "y": 0.5, "z": 0.5}
+    Calibration(1.5, (0.2, 0.4, 0.6), 20, weights_digest(tmp_path / "run"), 0.7, 0.6).save(tmp_path / "run")
+    found = read_exported(kk.export(tmp_path / "run").out)
+    assert found.thresholds == {"x": 0.2, "y": 0.4, "z": 0.6}
+    Calibration(1.5, (0.2, 0.4, 0.6), 20, "0" * 64, 0.7, 0.6).save(tmp_path / "run")
+    with pytest.raises(ModelError, match="belongs to other weights"):
+        kk.export(tmp_path / "run")
     assert LOGITS in found.outputs

@@ -19,6 +19,9 @@ P = ParamSpec("P")
 
 FAILED, STOPPED = 1, 130
 
+LEFT_OUT = ("torch", "transformers", "datasets", "sklearn", "scipy", "matplotlib", "kornia", "faiss", "accelerate")
+"""What the distribution without torch leaves out."""
+
 
 class Result(Protocol):
     """What every verb returns."""
@@ -73,10 +76,17 @@ def answers(command: Callable[P, None]) -> Callable[P, None]:
         except Exception as error:
             if os.environ.get("KUNSTKAMMER_TRACEBACK"):
                 raise
-            cause = " ".join(f"{type(error).__name__}: {error}".split())[:500]
-            say(f"Error inside Kunstkammer: {cause} (KUNSTKAMMER_TRACEBACK=1 shows where; please report it.)")
+            say(_unforeseen(error))
         else:
             return
         raise typer.Exit(FAILED)
 
     return wrapped
+
+
+def _unforeseen(error: Exception) -> str:
+    """Say in one line what no verb expected."""
+    if isinstance(error, ModuleNotFoundError) and (error.name or "").partition(".")[0] in LEFT_OUT:
+        return f"Error: this needs {error.name}, which is not installed (kunstkammer-slim only serves exported models)."
+    cause = " ".join(f"{type(error).__name__}: {error}".split())[:500]
+    return f"Error inside Kunstkammer: {cause} (KUNSTKAMMER_TRACEBACK=1 shows where; please report it.)"

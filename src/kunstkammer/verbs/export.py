@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import json
 import shutil
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,6 +11,7 @@ import numpy as np
 
 from kunstkammer.errors import DataError, ModelError
 from kunstkammer.files import atomic_folder, write_json, write_text
+from kunstkammer.models.calibration import CALIBRATION_FILE, THRESHOLD, Calibration, probabilities_of
 from kunstkammer.models.exported import (
     CLASS_MAPS,
     FEATURES,
@@ -33,8 +33,7 @@ if TYPE_CHECKING:
 TOLERANCE = 1e-4
 """Logits may differ by this (by this share of them where they are larger than 1), probabilities by this."""
 
-THRESHOLD = 0.5
-BESIDE = ("report.html", "metrics.json", "calibration.json", "neighbours")
+BESIDE = ("report.html", "metrics.json", CALIBRATION_FILE, "neighbours")
 """What goes along as it is, where the run has it."""
 
 SCENE_PART = "pictures; the text that this scene model can read was left behind"
@@ -192,7 +191,7 @@ def _compare(checkpoint: Checkpoint, module: PlatesToAnswers, file: Path, plates
     """Return the largest difference between the logits of the file and of the checkpoint; `ModelError` past 1e-4."""
     import onnxruntime
 
-    name = type(checkpoint.model).__name__
+    name, many = type(checkpoint.model).__name__, checkpoint.multi_label
     try:
         session = onnxruntime.InferenceSession(str(file), providers=["CPUExecutionProvider"])
         answers = [session.run([LOGITS], {INPUT: part})[0] for part in (plates[:1], plates[1:4], plates[4:])]
@@ -205,20 +204,13 @@ def _compare(checkpoint: Checkpoint, module: PlatesToAnswers, file: Path, plates
         raise ModelError(f"{name} answers with what is not a number: its weights are damaged; train again.")
     apart = np.abs(given - expected)
     allowed = TOLERANCE * np.maximum(1, np.abs(expected).max(axis=1, keepdims=True))
-    shares = np.abs(_probabilities(given, checkpoint.multi_label) - _probabilities(expected, checkpoint.multi_label))
+    shares = np.abs(probabilities_of(given, many=many) - probabilities_of(expected, many=many))
     if not (apart <= allowed).all() or not (shares <= TOLERANCE).all():
         raise ModelError(
             f"{name} was exported, but answers otherwise than the run: logits differ by up to {apart.max():.2g}, "
             f"probabilities by {shares.max():.2g}, where {TOLERANCE:g} is allowed; nothing was kept."
         )
     return float(apart.max())
-
-
-def _probabilities(logits: np.ndarray, multi_label: bool) -> np.ndarray:
-    if multi_label:
-        return 1 / (1 + np.exp(-logits))
-    powers = np.exp(logits - logits.max(axis=1, keepdims=True))
-    return powers / powers.sum(axis=1, keepdims=True)
 
 
 def _take_along(source: Path, out: Path) -> tuple[str, ...]:
@@ -245,25 +237,29 @@ def _exported(checkpoint: Checkpoint, module: PlatesToAnswers, file: Path, opset
 
     settings = checkpoint.plate_settings
     source = Path(checkpoint.path)
-    calibration = source / "calibration.json"
+    weights = weights_digest(source) if source.is_dir() else file_digest(file)
+    calibration = Calibration.load(source, weights, len(checkpoint.label_names))
+    thresholds = [THRESHOLD] * len(checkpoint.label_names)
+    if calibration is not None and calibration.thresholds is not None:
+        thresholds = list(calibration.thresholds)
     prior = checkpoint.facts.get("label_prior")
     labels = checkpoint.label_names
     return Exported(
         sha256=file_digest(file),
         bytes=file.stat().st_size,
         opset=opset,
-        weights=weights_digest(source) if source.is_dir() else file_digest(file),
+        weights=weights,
         architecture=type(checkpoint.model).__name__,
         plate=Plate(height=settings.height, width=settings.width, grey=settings.grey, fit=settings.fit),
         input_size=checkpoint.geometry.input_size,
         labels=labels,
         multi_label=checkpoint.multi_label,
-        thresholds=dict.fromkeys(labels, THRESHOLD) if checkpoint.multi_label else {},
+        thresholds=dict(zip(labels, thresholds, strict=True)) if checkpoint.multi_label else {},
         label_prior=tuple(prior) if prior else None,
         outputs=module.outputs,
         centres=centres if CLASS_MAPS in module.outputs else None,
         answers_from=SCENE_PART if checkpoint.text is not None else "pictures",
-        calibration=json.loads(calibration.read_text(encoding="utf-8")) if calibration.is_file() else None,
+        calibration=None if calibration is None else asdict(calibration),
         versions={
             "kunstkammer": __version__,
             "torch": torch.__version__,

@@ -9,7 +9,7 @@ import numpy as np
 from kunstkammer.explanation.windows import windows_over
 from kunstkammer.web.inference.engines import Floats, Plates
 
-AT_ONCE = 32
+AT_ONCE = 8
 """Covered versions of a picture that go through the network together."""
 
 

@@ -16,6 +16,10 @@ from kunstkammer.models.exported import CLASS_MAPS, FEATURES, INPUT, LOGITS, ONN
 from kunstkammer.web.inference.engines import Floats, Plates
 from kunstkammer.web.inference.gradient_free import grad_cam, occlusion
 
+AT_ONCE = 8
+"""Pictures that go through the network together. More are not faster on a processor (MobileNetV2 at 224 px, a thread:
+9.5 ms a picture alone, 9.7 in eights, 10.3 in batches of 32), but take more memory (111, 203 and 536 MB)."""
+
 
 class OnnxEngine:
     """An exported model that answers; see `engines.Engine`.
@@ -90,8 +94,13 @@ class OnnxEngine:
         return None
 
     def _run(self, plates: Plates, *outputs: str) -> list[Floats]:
+        plates = np.ascontiguousarray(plates)
         try:
-            return self._session.run(list(outputs), {INPUT: np.ascontiguousarray(plates)})
+            parts = [
+                self._session.run(list(outputs), {INPUT: plates[start : start + AT_ONCE]})
+                for start in range(0, max(len(plates), 1), AT_ONCE)
+            ]
+            return [np.concatenate(values) for values in zip(*parts, strict=True)]
         except Exception as error:
             cause = " ".join(str(error).split())[:200]
             raise ModelError(f"{self.folder.name} cannot answer: {cause}") from error
@@ -113,6 +122,7 @@ def _options() -> onnxruntime.SessionOptions:
     processors = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     wished = os.environ.get("OMP_NUM_THREADS", "")
     options.intra_op_num_threads = min(processors, int(wished)) if wished.isdecimal() and int(wished) else processors
+    options.enable_mem_pattern = False  # it plans memory for each size of batch, and keeps it
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     options.log_severity_level = 3
     return options
