@@ -191,7 +191,7 @@ class Trial:
         boxes = boxes_in_input(self.checkpoint, self.collection, self.seen, measured, predicted)
         walk = Walk(
             subject, self.plan, lambda rows: self.load(measured[rows]), len(measured), predicted, others, boxes,
-            dict(self.left_out),
+            len(self.checkpoint.label_names) == 2, dict(self.left_out),
         )  # fmt: skip
         with progress("measuring maps", len(measured) * len(self.plan.methods)) as advance:
             arrays = walk.run(store, advance)

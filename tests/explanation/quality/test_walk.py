@@ -46,6 +46,20 @@ def test_the_evidence_is_found_and_lies_in_the_boxes(scene, tmp_path):
     assert found["classes/occlusion"].tolist() == [0, 0, 0, 0]  # a bright square says nothing to the dark class
 
 
+def test_a_map_that_only_changes_its_sign_with_the_logit_is_the_same_map(tmp_path):
+    torch.manual_seed(0)
+    model, pixels = vgg().eval(), torch.randn(6, 3, 64, 64)
+    logits = model(pixels)
+    signs = logits.argmax(dim=1), logits.argmin(dim=1)
+    assert (logits.gather(1, signs[1][:, None]) < 0).any()
+    plan = Plan(("lrp-flat",), steps=2, points=2, checked=6)  # as strong at every place, whatever the class
+    for two, expected in ((False, 0.999), (True, -0.999)):
+        rows = lambda where: pixels[where]  # noqa: E731
+        walk = Walk(Subject(model), plan, rows, 6, signs[0].numpy(), signs[1].numpy(), None, two)
+        found = walk.run(Store(tmp_path / str(two), {}), lambda n: None)["classes/lrp-flat"]
+        assert (found.min() > expected) if not two else (found.min() < expected)
+
+
 def test_what_is_done_is_not_done_again_and_another_plan_finds_nothing(scene, tmp_path, monkeypatch):
     model, pixels, _ = scene
     plan = Plan(("gradient-x-input",), steps=4, points=2, checked=0)

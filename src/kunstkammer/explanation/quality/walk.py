@@ -35,6 +35,8 @@ class Walk:
         load: gives the pictures at some places.
         count: of pictures.
         targets: int (N,), the predicted class of each; others: another class each.
+        two: whether the model has two classes: then a map and its negative tell them apart. With more, a map that only
+            changes its sign with the logit it started from is the same map.
         boxes: of each picture, in pixels of the model's input, or None where there are none.
         left_out: method -> why, filled on the way.
     """
@@ -46,6 +48,7 @@ class Walk:
     targets: np.ndarray
     others: np.ndarray
     boxes: Sequence[Sequence[Box]] | None = None
+    two: bool = False
     left_out: dict[str, str] = field(default_factory=dict)
 
     def run(self, store: Store, advance: Callable[[int], None]) -> Arrays:
@@ -110,7 +113,8 @@ class Walk:
         if len(checked) and (self.others >= 0).all():
             others = torch.from_numpy(self.others[checked])
             second = explain(model, pixels[: len(checked)], others, method, batch_size=min(batch, 8), **options)
-            found[f"classes/{method}"] = likeness(maps[: len(checked)], second, signed=True)
+            alike = likeness(maps[: len(checked)], second, signed=True)
+            found[f"classes/{method}"] = alike if self.two else np.abs(alike)
         return found
 
     def _kept(self, method: str, maps: Tensor, pixels: Tensor, targets: Tensor) -> np.ndarray:
