@@ -51,8 +51,10 @@ class TestAgainstTheDefinition:
         y = layer(x).transpose(0, 1).flatten(1).T
         active = {"two-component": y > 0, "linear": torch.ones_like(y).bool(), "negative": y <= 0}[estimator]
         expected = patterns(patches(x, layer), layer.weight, active)
-        found = fit_patterns(net, x.split(3), estimator).tensors["0.weight"]
-        torch.testing.assert_close(found, expected, rtol=1e-9, atol=1e-12)
+        for form in (torch.contiguous_format, torch.channels_last):
+            net, x = net.to(memory_format=form), x.contiguous(memory_format=form)
+            found = fit_patterns(net, x.split(3), estimator).tensors["0.weight"]
+            torch.testing.assert_close(found, expected, rtol=1e-9, atol=1e-12)
 
     @pytest.mark.parametrize("size", [3, 4])
     def test_padding_called_same(self, size: int) -> None:

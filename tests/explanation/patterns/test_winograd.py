@@ -50,6 +50,15 @@ def test_the_sums_are_those_of_the_plain_gradient(size: tuple[int, int], padding
         torch.testing.assert_close(found, expected, rtol=1e-10, atol=1e-10 * float(expected.abs().max()))
 
 
+@pytest.mark.parametrize("size", [(8, 8), (9, 14)])
+def test_where_channels_lie_last_in_memory(size: tuple[int, int]) -> None:
+    layer, y, mask, shift = given = case(5, 3, 7, size)
+    last = [one.contiguous(memory_format=torch.channels_last) for one in (layer.input, y, mask)]
+    found = winograd.masked_sums(Layer(last[0], layer.weight, None, layer.geometry), *last[1:], shift)
+    for one, expected in zip(found, plainly(*given), strict=True):
+        torch.testing.assert_close(one, expected, rtol=1e-10, atol=1e-10 * float(expected.abs().max()))
+
+
 @pytest.mark.parametrize("chunk", [1, 20_000, 40_000, 1 << 20])
 def test_whatever_is_taken_at_a_time(chunk: int, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(winograd, "CHUNK", chunk)

@@ -239,14 +239,18 @@ def convolution_sums(layer: Layer, y: Tensor, mask: Tensor, shift: Tensor) -> tu
     dtype, outputs = _computed_in(y), len(layer.weight)
     if winograd.suits(layer, y):
         return winograd.masked_sums(layer, y.to(dtype), mask, shift)
-    # Both gradients at once: outputs 2 o and 2 o + 1 stay in the group of o.
-    both = y.new_empty((len(y), outputs, 2, *y.shape[2:]), dtype=dtype)
-    both[:, :, 0] = mask
-    torch.sub(y.to(dtype), shift.to(dtype)[:, None, None], out=both[:, :, 1])
-    both[:, :, 1] *= both[:, :, 0]
-    shape = (2 * outputs, *layer.weight.shape[1:])
-    sums = conv2d_weight(layer.input.to(dtype), shape, both.flatten(1, 2), *layer.geometry or ())
-    return _sums(both[:, :, 0], convolution=True), sums[0::2], sums[1::2]
+    # Both gradients at once: in each group of the outputs first the masks, then the values.
+    groups = layer.geometry[3] if layer.geometry else 1
+    last = y.is_contiguous(memory_format=torch.channels_last)
+    form = torch.channels_last if last else torch.contiguous_format
+    both = torch.empty((len(y), 2 * outputs, *y.shape[2:]), dtype=dtype, device=y.device, memory_format=form)
+    kept, values = both.unflatten(1, (groups, 2, -1)).unbind(2)
+    kept.copy_(mask.unflatten(1, (groups, -1)))
+    torch.sub(y.to(dtype).unflatten(1, (groups, -1)), shift.to(dtype).view(groups, -1, 1, 1), out=values)
+    values *= kept
+    sums = conv2d_weight(layer.input.to(dtype), (2 * outputs, *layer.weight.shape[1:]), both, *layer.geometry or ())
+    x, xy = sums.unflatten(0, (groups, 2, -1)).unbind(1)
+    return kept.sum((3, 4)).double().sum(0).flatten(), x.flatten(0, 1), xy.flatten(0, 1)
 
 
 def _sums(values: Tensor, convolution: bool) -> Tensor:

@@ -61,23 +61,25 @@ def masked_sums(layer: Layer, y: Tensor, mask: Tensor, shift: Tensor) -> tuple[T
     to_inputs, to_outputs, to_weights = _matrices(y.dtype)
     found: Tensor | None = None
     count = y.new_zeros(outputs, dtype=torch.float64)
-    shift = shift.to(y.dtype)[:, None]
+    last = y.is_contiguous(memory_format=torch.channels_last)
+    shift = shift.to(y.dtype) if last else shift.to(y.dtype)[:, None]
     several, rows = _at_a_time(down, right, channels + 2 * outputs, channels)
     for start in range(0, len(y), several):
         part = slice(start, start + several)
         padded = [_padded(*one) for one in ((pixels[part], around), (mask[part], beyond), (y[part], beyond))]
         for top in range(0, 4 * down, 4 * rows):
-            seen = padded[0][:, :, top : top + 4 * rows + 2]
-            kept, values = (one[:, :, top : top + 4 * rows] for one in padded[1:])
-            x = (to_inputs @ _tiles(seen, 6).reshape(36, -1)).view(36, channels, -1)
-            both = y.new_empty(16, 2, outputs, x.shape[2])
-            both[:, 0].view(_tiles(kept, 4).shape).copy_(_tiles(kept, 4))
-            both[:, 1].view(_tiles(kept, 4).shape).copy_(_tiles(values, 4))
-            count += both[:, 0].sum((0, 2))
-            both[:, 1].sub_(shift).mul_(both[:, 0])
-            transformed = (to_outputs @ both.view(16, -1)).view(36, 2 * outputs, -1)
-            x = x.transpose(1, 2)
-            found = torch.bmm(transformed, x) if found is None else found.baddbmm_(transformed, x)
+            x = _tiles(padded[0][:, :, top : top + 4 * rows + 2], 6, last)
+            tiles = [_tiles(one[:, :, top : top + 4 * rows], 4, last) for one in padded[1:]]
+            shape = (16, -1, 2, outputs) if last else (16, 2, outputs, -1)
+            both = y.new_empty(32 * tiles[0][0, 0].numel()).view(shape)
+            kept, values = both.unbind(2 if last else 1)
+            kept.view(tiles[0].shape).copy_(tiles[0])
+            values.view(tiles[1].shape).copy_(tiles[1])
+            count += kept.sum((0, 1 if last else 2))
+            values.sub_(shift).mul_(kept)
+            x = _by_channels(to_inputs @ x.reshape(36, -1), channels, last)
+            transformed = _by_channels(to_outputs @ both.view(16, -1), 2 * outputs, last)
+            found = torch.bmm(transformed, x.mT) if found is None else found.baddbmm_(transformed, x.mT)
     assert found is not None
     sums = (to_weights @ found.flatten(1)).view(3, 3, 2, outputs, channels).permute(2, 3, 4, 0, 1)
     return count, sums[0], sums[1]
@@ -93,9 +95,18 @@ def _padded(values: Tensor, sides: tuple[int, int, int, int]) -> Tensor:
     return F.pad(values, sides) if any(sides) else values
 
 
-def _tiles(values: Tensor, side: int) -> Tensor:
-    """Return the tiles (side, side, channels, N, rows, columns) of (N, C, H, W), one every 4 values; a view."""
-    return values.unfold(2, side, 4).unfold(3, side, 4).permute(4, 5, 1, 0, 2, 3)
+def _tiles(values: Tensor, side: int, last: bool) -> Tensor:
+    """Return the tiles (side, side, channels, N, rows, columns) of (N, C, H, W), one every 4 values; a view.
+
+    With `last` the channels come last, for values that lie so in memory.
+    """
+    tiles = values.unfold(2, side, 4).unfold(3, side, 4)
+    return tiles.permute(4, 5, 0, 2, 3, 1) if last else tiles.permute(4, 5, 1, 0, 2, 3)
+
+
+def _by_channels(values: Tensor, channels: int, last: bool) -> Tensor:
+    """Return (36, channels, tiles), a view of (36, tiles and channels)."""
+    return values.view(36, -1, channels).mT if last else values.view(36, channels, -1)
 
 
 @functools.cache
