@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Iterator
 from functools import partial
 
 import torch
 from torch import Tensor, nn
 
-from benchmarks.contest import Contestant, Found, Options, Target, compare, contest, quietly
+from benchmarks.contest import Contestant, Found, Options, Target, compare, contest, processor_seconds, quietly
 from kunstkammer.explanation import PatternStatistics, explain, fit_patterns
 
 JOB = "patterns"
@@ -89,10 +88,4 @@ def _timed(name: str, work: Callable[[], object], pictures: int) -> Contestant:
     with quietly():
         work()
 
-    def run() -> dict[str, float]:
-        with quietly():
-            start = time.process_time()
-            work()
-            return {name: (time.process_time() - start) / pictures}
-
-    return run
+    return lambda: {name: processor_seconds(work) / pictures}

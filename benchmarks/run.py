@@ -28,6 +28,8 @@ JOBS = (
     "cartoonify",
     "patterns",
     "serve",
+    "rules",
+    "degradation",
     "install",
 )
 ON_REQUEST = ("install",)

@@ -64,15 +64,12 @@ class _Signed:
     """A kernel whose positive contributions count 1 + up fold and whose negative ones 1 + down fold."""
 
     def __init__(self, kernel: Kernel, x: Tensor, up: float = 0.0, down: float = 0.0) -> None:
-        weight = kernel.weight
-        high, low = weight.clamp(min=0), weight.clamp(max=0)
         self.kernel = kernel
         # What is positive in x makes with a positive weight a positive contribution, what is negative a negative one.
-        self.parts = [(x.clamp(min=0), high * (1 + up) + low * (1 + down))]
+        self.parts = [(x.clamp(min=0), _favoured(kernel.weight, up, down))]
         if bool((x < 0).any()):
-            self.parts.append((x.clamp(max=0), high * (1 + down) + low * (1 + up)))
-        bias = kernel.bias
-        self.bias = None if bias is None else bias.clamp(min=0) * (1 + up) + bias.clamp(max=0) * (1 + down)
+            self.parts.append((x.clamp(max=0), _favoured(kernel.weight, down, up)))
+        self.bias = None if kernel.bias is None else _favoured(kernel.bias, up, down)
 
     def back(self, relevance: Tensor, epsilon: float) -> Tensor:
         sums = sum_of(self.kernel.apply(x, weight) for x, weight in self.parts)
@@ -80,6 +77,16 @@ class _Signed:
             sums = sums + self.kernel.over_outputs(self.bias)
         ratio = divided(relevance, stabilised(sums, epsilon))
         return sum_of(x * self.kernel.transpose(ratio, x, weight) for x, weight in self.parts)
+
+
+def _favoured(values: Tensor, up: float, down: float) -> Tensor:
+    """Return values of which the positive ones count 1 + up fold and the negative ones 1 + down fold."""
+    result = values
+    if up:
+        result = values.clamp(min=0).mul_(up).add_(result)
+    if down:
+        result = values.clamp(max=0).mul_(down).add_(result)
+    return result
 
 
 @dataclass(frozen=True)
@@ -100,8 +107,10 @@ class AlphaBeta:
         return ()
 
     def back(self, kernel: Kernel, x: Tensor, relevance: Tensor, kept: tuple[Tensor, ...]) -> Tensor:
-        high, low = kernel.weight.clamp(min=0), kernel.weight.clamp(max=0)
         above, below = x.clamp(min=0), (x.clamp(max=0) if bool((x < 0).any()) else None)
+        high = kernel.weight.clamp(min=0)
+        # Of a layer with many weights this costs as much as a pass of a few pictures: only where it is needed.
+        low = kernel.weight.clamp(max=0) if self.beta or below is not None else high
         more = less = kernel.bias if self.bias else None
         if kernel.bias is not None and (self.bias == "split" or (self.bias and kernel.folded)):
             more, less = kernel.bias.clamp(min=0), kernel.bias.clamp(max=0)
