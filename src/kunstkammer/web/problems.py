@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -22,6 +23,7 @@ from kunstkammer.errors import (
 )
 from kunstkammer.web.errors import Busy, ModelBroken, NoModel, NotThere, QuotaFull, StorageFull, Unfit
 
+log = logging.getLogger("kunstkammer.web")
 MEDIA_TYPE = "application/problem+json"
 PLACE = "/api/v1/problems/"
 
@@ -54,6 +56,7 @@ KINDS: dict[str, Kind] = {
     "not-loaded": Kind(501, "Nothing that could do this is loaded", "Ask the admin to load it."),
     "busy": Kind(503, "Too much is waiting already", "Wait as long as Retry-After says."),
     "not-ready": Kind(503, "The server cannot answer yet", "Wait, or look up in `health` what is missing."),
+    "storage-down": Kind(503, "What is kept cannot be reached", "Wait as long as Retry-After says."),
     "model-broken": Kind(503, "This model cannot answer", "Ask another model, or the admin to mend it."),
     "storage-full": Kind(507, "There is no room left to keep this", "Ask the admin to free some space."),
 }
@@ -112,7 +115,6 @@ _BY_ERROR: tuple[tuple[type[KunstkammerError], str], ...] = (
     (NoModel, "not-there"),
     (QuotaFull, "quota-full"),
     (StorageFull, "storage-full"),
-    (ResourceError, "storage-full"),
     (Unfit, "unfit"),
     (ModelBroken, "model-broken"),
     (PictureError, "picture"),
@@ -130,11 +132,17 @@ def problem_of(error: KunstkammerError) -> ProblemError:
 
     >>> problem_of(PictureError("a.png", "truncated")).document()["detail"]
     'The picture is not readable: truncated.'
+    >>> problem_of(StorageFull("The disk is full.")).status_code, problem_of(QuotaFull("Enough.")).status_code
+    (507, 413)
     """
     if isinstance(error, Busy):
         return ProblemError("busy", str(error), headers=retry_after(error.retry_after))
     if isinstance(error, PictureError):
         return ProblemError("picture", f"The picture is not readable: {error.cause}.")
+    if isinstance(error, ResourceError) and not isinstance(error, StorageFull):
+        # It names folders and hosts, which are for the log and not for visitors.
+        log.error("Storage: %s", error)
+        return ProblemError("storage-down", "What is kept cannot be reached just now.", headers=retry_after(10))
     for kind_of_error, kind in _BY_ERROR:
         if isinstance(error, kind_of_error):
             return ProblemError(kind, str(error), headers=retry_after(60) if kind == "model-broken" else None)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from kunstkammer.errors import ResourceError
 from tests.pictures.picture_files import bomb, one_of_each
 from tests.web.fakes import FakeDesk
 from tests.web.visitors import API, PASSWORD, is_problem, place, png
@@ -94,6 +95,20 @@ async def test_the_status_of_a_bad_upload_is_that_of_its_problem(tmp_path) -> No
         here.store.full, here.store.quota = False, 10
         is_problem(await web.upload(png()), 413, "quota-full")
         assert not here.store.pictures
+
+
+async def test_a_database_that_is_gone_is_no_full_disk_and_tells_no_secrets(tmp_path, monkeypatch, caplog) -> None:
+    def gone(*_arguments, **_options) -> None:
+        raise ResourceError("The database postgresql://inner-host/name does not answer.")
+
+    async with place(tmp_path) as here, here.visitor() as web:
+        await web.came()
+        monkeypatch.setattr(here.store, "list", gone)
+        found = await web.get(f"{API}/pictures")
+        is_problem(found, 503, "storage-down")
+        assert found.headers["retry-after"] == "10"
+        assert "inner-host" not in found.text
+        assert "inner-host" in caplog.text
 
 
 async def test_what_is_no_form_of_files(tmp_path) -> None:

@@ -11,7 +11,7 @@ from kunstkammer.web.doors.identity import CSRF_HEADER
 from kunstkammer.web.problems import KINDS, MEDIA_TYPE
 
 PREFIX = "/api/v1"
-_EVERYWHERE = ("bad-request", "sign-in", "wrong-host", "too-many-requests", "fault", "busy")
+_EVERYWHERE = ("bad-request", "sign-in", "wrong-host", "too-many-requests", "fault", "busy", "storage-down")
 _RETRY = {"Retry-After": {"description": "Seconds to wait.", "schema": {"type": "integer", "minimum": 1}}}
 _REF = {"$ref": "#/components/schemas/Problem"}
 
