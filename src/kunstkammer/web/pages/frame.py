@@ -14,7 +14,7 @@ from starlette.responses import HTMLResponse, RedirectResponse, Response
 from kunstkammer.version import __version__
 from kunstkammer.web.pages import assets
 from kunstkammer.web.pages.language import LANGUAGES, Words, wished_language
-from kunstkammer.web.records import Who
+from kunstkammer.web.records import Answer, Score, Who
 
 THEMES = ("auto", "light", "dark")
 LANGUAGE_COOKIE, THEME_COOKIE = "kunstkammer-language", "kunstkammer-theme"
@@ -41,7 +41,12 @@ def environment() -> jinja2.Environment:
         undefined=jinja2.StrictUndefined,
     )
     made.globals.update(
-        asset=assets.url, version=__version__, places=PLACES, lesser_places=LESSER_PLACES, map_address=map_address
+        asset=assets.url,
+        version=__version__,
+        places=PLACES,
+        lesser_places=LESSER_PLACES,
+        map_address=map_address,
+        in_order=in_order,
     )
     made.filters["path"] = lambda text: quote(text, safe="")
     return made
@@ -123,6 +128,11 @@ def local(address: str) -> str:
 def go(address: str) -> Response:
     """Send a browser on after a form."""
     return RedirectResponse(local(address), 303)
+
+
+def in_order(answer: Answer) -> list[Score]:
+    """Return what the model says, then what it does not, each the likeliest first: thresholds differ by label."""
+    return sorted(answer.scores, key=lambda score: (not score.chosen, -score.probability))
 
 
 def map_address(id: str, model: str, method: str, target: str, versus: str) -> str:

@@ -8,6 +8,7 @@ from starlette.responses import Response
 from kunstkammer.web.api.questions import LOOKED_AT
 from kunstkammer.web.api.shared import TheHouse, wait_for
 from kunstkammer.web.doors import Visitor
+from kunstkammer.web.inference.review import FAR
 from kunstkammer.web.pages.asking import serving
 from kunstkammer.web.pages.frame import render, words_of
 from kunstkammer.web.pages.language import Words
@@ -31,7 +32,10 @@ async def review(request: Request, house: TheHouse, who: Visitor) -> Response:
     found = await wait_for(house.desk.next_to_look_at, pictures, REVIEWED)
     cards = {card.name: card for card in house.desk.cards()}
     t = words_of(request)
-    entries = [(picture, reason_words(t, reason), _asked_card(picture, cards)) for picture, reason in found]
+    entries = []
+    for picture, reason in found:
+        card = _asked_card(picture, cards, reason)
+        entries.append((picture, reason_words(t, reason, card), card))
     return render(
         request,
         who,
@@ -43,16 +47,18 @@ async def review(request: Request, house: TheHouse, who: Visitor) -> Response:
     )
 
 
-def _asked_card(picture: Picture, cards: dict[str, ModelCard]) -> ModelCard | None:
-    """Return the model whose answer is doubted most, of those that are served."""
-    answers = sorted(picture.answers.values(), key=lambda answer: -answer.doubt)
+def _asked_card(picture: Picture, cards: dict[str, ModelCard], reason: str) -> ModelCard | None:
+    """Return the model that the reason is about, of those that are served and were not put right yet."""
+    open_answers = [answer for answer in picture.answers.values() if answer.model not in picture.corrections]
+    by = (lambda answer: answer.novelty or 0.0) if reason == FAR else (lambda answer: answer.doubt)
+    answers = sorted(open_answers, key=by, reverse=True)
     return next((cards[answer.model] for answer in answers if answer.model in cards), None)
 
 
-def reason_words(t: Words, reason: str) -> str:
+def reason_words(t: Words, reason: str, card: ModelCard | None) -> str:
     """Say a reason of the desk in the visitor's language; one that we have no words for as it came."""
     key = f"reason.{reason}"
-    return t(key) if key in t else reason
+    return t(key, model=card.name if card else t("review.the_model")) if key in t else reason
 
 
 @router.get("/camera")
