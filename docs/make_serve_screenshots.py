@@ -8,6 +8,7 @@ Without RUN and DATA it draws a collection and trains the demo recipe first (a f
 
 from __future__ import annotations
 
+import io
 import os
 import shutil
 import signal
@@ -25,7 +26,7 @@ import kunstkammer as kk
 from kunstkammer.data.readers import read
 
 IMAGES = Path(__file__).parent / "images"
-DESKTOP, PHONE = {"width": 1180, "height": 940}, {"width": 375, "height": 760}
+DESKTOP, PHONE = {"width": 1280, "height": 940}, {"width": 375, "height": 760}
 
 
 def trained(folder: Path) -> tuple[Path, Path]:
@@ -80,20 +81,24 @@ def show_map(page: Page, base: str, id: str) -> None:
     page.evaluate("() => scrollTo(0, 0)")
 
 
-def photograph(base: str, run: Path, pictures: list[Path], folder: Path) -> None:
+def photograph(base: str, pictures: list[Path], folder: Path) -> None:
     """Go through the pages and write the pictures of the docs."""
     with sync_playwright() as playwright:
-        arguments = ["--no-sandbox", "--use-fake-device-for-media-stream"]
+        camera = folder / "camera.mjpeg"
+        camera.write_bytes(before_the_camera(pictures[-1]) * 30)
+        arguments = [
+            "--no-sandbox",
+            "--use-fake-device-for-media-stream",
+            f"--use-file-for-fake-video-capture={camera}",
+        ]
         browser = playwright.chromium.launch(executable_path=shutil.which("chromium"), args=arguments)
         page = browser.new_context(viewport=DESKTOP, locale="en-GB").new_page()
-        ids = ask(page, base, pictures)
+        ids = ask(page, base, pictures[:: len(pictures) // 6][:6])
         small(keep(page, "ask", folder, whole=True), "serve-ask", 1000)
         show_map(page, base, ids[0])
         small(keep(page, "picture", folder, whole=True), "serve-picture", 1000)
-        page.goto(f"{base}/models/{run.name}")
-        small(keep(page, "model", folder), "serve-model", 1000)
         german = browser.new_context(
-            viewport=PHONE, locale="de-DE", color_scheme="dark", is_mobile=True, permissions=["camera"]
+            viewport=PHONE, locale="de-DE", color_scheme="dark", is_mobile=True, has_touch=True, permissions=["camera"]
         )
         page = german.new_page()
         ids = ask(page, base, pictures)
@@ -110,6 +115,17 @@ def photograph(base: str, run: Path, pictures: list[Path], folder: Path) -> None
         beside(phones, folder / "phones.png")
         small(folder / "phones.png", "serve-phone", 1400)
         browser.close()
+
+
+def before_the_camera(path: Path) -> bytes:
+    """Return a frame of a page that is held before a camera; several after one another are a film."""
+    frame = Image.new("RGB", (640, 480), "#b9b2a6")
+    page = Image.open(path).convert("RGB")
+    page = page.resize((round(page.width * 440 / page.height), 440), Image.Resampling.LANCZOS)
+    frame.paste(page, ((640 - page.width) // 2, (480 - page.height) // 2))
+    found = io.BytesIO()
+    frame.save(found, "JPEG", quality=90)
+    return found.getvalue()
 
 
 def beside(paths: list[Path], out: Path, gap: int = 24) -> None:
@@ -138,9 +154,9 @@ def main() -> None:
         run, data = map(Path, sys.argv[1:3]) if len(sys.argv) > 2 else trained(folder)
         kk.fit_neighbours(run, data)
         unseen = read(str(data)).part("test")
-        chosen = [Path(path) for path in unseen.paths if path][:: max(1, len(unseen) // 6)][:6]
+        chosen = [Path(path) for path in unseen.paths if path][:: max(1, len(unseen) // 36)][:36]
         with served(run, folder / "web") as base:
-            photograph(base, run, chosen, folder)
+            photograph(base, chosen, folder)
 
 
 if __name__ == "__main__":
