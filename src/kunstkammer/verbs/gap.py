@@ -13,13 +13,12 @@ from urllib.parse import quote
 import numpy as np
 
 from kunstkammer.files import write_json
-from kunstkammer.verbs.measure import METRICS_FILE, REPORT_FILE, Measured, Setting, measure
+from kunstkammer.verbs.measure import METRICS_FILE, REPORT_FILE, Figures, Measured, Setting, measure
 
 if TYPE_CHECKING:
     from kunstkammer.data.collection import Collection
     from kunstkammer.evaluation.domain_gap import Gap
     from kunstkammer.evaluation.evaluate import Evaluation
-    from kunstkammer.evaluation.intervals import Interval
     from kunstkammer.evaluation.notes import Note
     from kunstkammer.evaluation.predictions import Predictions
     from kunstkammer.evaluation.report.gap import Contrast
@@ -42,7 +41,7 @@ class Asked:
 
 
 @dataclass(frozen=True)
-class Compared:
+class Compared(Figures):
     """What `evaluate` returns for several sets. What `Measured` has is that of the first set, the reference.
 
     Attributes:
@@ -78,20 +77,9 @@ class Compared:
         """Which part of the first set was measured."""
         return self.sets[0].part
 
-    @property
-    def n(self) -> int:
-        """How many pictures of the first set were measured."""
-        return self.evaluation.n
-
-    @property
-    def metrics(self) -> dict[str, Interval]:
-        """The metrics on the first set."""
-        return self.evaluation.metrics
-
-    @property
-    def zero_r(self) -> dict[str, float]:
-        """What ZeroR reaches on the first set."""
-        return self.evaluation.zero_r
+    def evaluated(self) -> Evaluation:
+        """Return the evaluation of the first set."""
+        return self.evaluation
 
     def to_json(self) -> dict[str, Any]:
         """Return what one set prints, for the first; `sets` for all of them, `gap` for the first two."""

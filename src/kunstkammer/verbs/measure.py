@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from kunstkammer.evaluation.intervals import Interval
     from kunstkammer.evaluation.notes import Note
     from kunstkammer.evaluation.predictions import Predictions
-    from kunstkammer.evaluation.report.content import Card, DataFacts, Making
+    from kunstkammer.evaluation.report.content import Card, DataFacts, Making, ReportContent
     from kunstkammer.evaluation.stability import Stability
     from kunstkammer.models.checkpoint import Checkpoint
     from kunstkammer.training.parts import Parts
@@ -40,8 +40,31 @@ SHOWN_CHARACTERS = 240
 """So much of the text in a picture stands below it in the report."""
 
 
+class Figures:
+    """Short ways to what an evaluation says."""
+
+    def evaluated(self) -> Evaluation:
+        """Return the evaluation in question."""
+        raise NotImplementedError
+
+    @property
+    def n(self) -> int:
+        """How many pictures were measured."""
+        return self.evaluated().n
+
+    @property
+    def metrics(self) -> dict[str, Interval]:
+        """The metrics by name, each with `value`, `low` and `high` (95 %)."""
+        return self.evaluated().metrics
+
+    @property
+    def zero_r(self) -> dict[str, float]:
+        """What ZeroR reaches: the answer that is always the training part's most frequent label."""
+        return self.evaluated().zero_r
+
+
 @dataclass(frozen=True)
-class Measured:
+class Measured(Figures):
     """What `train` and `evaluate` return.
 
     Attributes:
@@ -66,20 +89,9 @@ class Measured:
     stability: Stability | None = None
     calibrated: CalibrationEffect | None = None
 
-    @property
-    def n(self) -> int:
-        """How many pictures were measured."""
-        return self.evaluation.n
-
-    @property
-    def metrics(self) -> dict[str, Interval]:
-        """The metrics by name, each with `value`, `low` and `high` (95 %)."""
-        return self.evaluation.metrics
-
-    @property
-    def zero_r(self) -> dict[str, float]:
-        """What ZeroR reaches: the answer that is always the training part's most frequent label."""
-        return self.evaluation.zero_r
+    def evaluated(self) -> Evaluation:
+        """Return the evaluation."""
+        return self.evaluation
 
     def to_json(self) -> dict[str, Any]:
         """Return the object that `--json` prints."""
@@ -151,18 +163,17 @@ def measure(
     `predictions` are those of the model where they are known already, for all pictures of the collection.
     """
     from kunstkammer.data.plates import make_plates
-    from kunstkammer.evaluation.cases import find_cases
     from kunstkammer.evaluation.evaluate import evaluate_predictions
     from kunstkammer.evaluation.predictions import predict_collection
-    from kunstkammer.evaluation.report import ReportContent, write_report
+    from kunstkammer.evaluation.report import write_report
 
     unreadable: list[PictureError] = []
     if predictions is None:
         plates = make_plates(collection, checkpoint.plate_settings, show_progress=False)
         predictions, unreadable = predict_collection(checkpoint, collection, plates=plates, show_progress=False)
-    place = {file: i for i, file in enumerate(collection.files)}
     groups = None
     if setting.groups is not None:
+        place = {file: i for i, file in enumerate(collection.files)}
         groups = [setting.groups[place[file]] for file in predictions.files]
     evaluation = evaluate_predictions(
         predictions, prior=setting.prior, groups=groups, resamples=setting.resamples, seed=setting.seed
@@ -178,17 +189,36 @@ def measure(
         seed=setting.seed,
     )
     calibrated = calibrated_answers(checkpoint, predictions, groups, setting)
-    cases = find_cases(predictions, count=setting.pictures)
+    found = Measured(
+        checkpoint.path,
+        out / REPORT_FILE,
+        *(evaluation, predictions, setting.part, unreadable, branches, stability, calibrated),
+    )
+    write_report(found.report, _content(found, checkpoint, collection, setting))
+    extra = {"branches": branches, "stability": stability, "calibrated": calibrated}
+    beside = {name: one.to_json() for name, one in extra.items() if one is not None}
+    write_json(out / METRICS_FILE, {**evaluation.to_json(), **beside})
+    predictions.save(out / PREDICTIONS_FILE)
+    return found
+
+
+def _content(found: Measured, checkpoint: Checkpoint, collection: Collection, setting: Setting) -> ReportContent:
+    """Return what the report shows of a measurement."""
+    from kunstkammer.evaluation.cases import find_cases
+    from kunstkammer.evaluation.report import ReportContent
+
+    place = {file: i for i, file in enumerate(collection.files)}
+    cases = find_cases(found.predictions, count=setting.pictures)
     shown = {case.file: case for case in [*cases.best, *cases.worst, *cases.doubtful]}
     cards = _cards(checkpoint, collection, list(shown.values()), place, setting.explainer)
-    content = ReportContent(
+    return ReportContent(
         title=setting.title,
-        evaluation=evaluation,
+        evaluation=found.evaluation,
         part=setting.part,
         model=str(checkpoint.model.config.model_type),
         created=datetime.date.today().isoformat(),
         data_name=collection.name,
-        warnings=[*setting.warnings, *(branches.notes if branches is not None else [])],
+        warnings=[*setting.warnings, *(found.branches.notes if found.branches is not None else [])],
         history=setting.history,
         best_epoch=setting.best_epoch,
         best=[cards[case.file] for case in cases.best],
@@ -198,17 +228,9 @@ def measure(
         data=setting.data,
         making=setting.making,
         usage=setting.usage,
-        branches=branches,
-        stability=stability,
-        calibrated=calibrated,
-    )
-    report = write_report(out / REPORT_FILE, content)
-    extra = {"branches": branches, "stability": stability, "calibrated": calibrated}
-    beside = {name: found.to_json() for name, found in extra.items() if found is not None}
-    write_json(out / METRICS_FILE, {**evaluation.to_json(), **beside})
-    predictions.save(out / PREDICTIONS_FILE)
-    return Measured(
-        checkpoint.path, report, evaluation, predictions, setting.part, unreadable, branches, stability, calibrated
+        branches=found.branches,
+        stability=found.stability,
+        calibrated=found.calibrated,
     )
 
 
