@@ -1,6 +1,7 @@
 """The verb transfer: each condition trained and measured, changes against the plain one, and nothing done twice."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -8,6 +9,7 @@ from PIL import Image
 
 import kunstkammer
 from kunstkammer.errors import DataError, KunstkammerError, RecipeError, UnknownNameError
+from kunstkammer.evaluation.experiment import Change
 from kunstkammer.evaluation.transfer import Result, compare_conditions
 from kunstkammer.models.checkpoint import open_checkpoint
 from kunstkammer.training.conditions import Condition, parse_condition, parse_conditions
@@ -76,14 +78,26 @@ def test_the_rows_are_those_of_the_predictions_on_disk(found):
 
 def test_a_second_call_computes_nothing_again(found, places, monkeypatch):
     a, b, folder = places
+    from kunstkammer.models import features
     from kunstkammer.verbs import train
 
+    monkeypatch.setattr(features, "collect_features", lambda *_, **__: pytest.fail("it looked at the pictures again"))
     monkeypatch.setattr(train, "train_collection", lambda *_, **__: pytest.fail("it trained again"))
     again = kunstkammer.transfer(
         a, b, out=folder / "out", seeds=2, conditions=CONDITIONS, settings=SETTINGS, resume=True
     )
     ours, first = again.to_json(), found.to_json()
     assert [row["error_b"] for row in ours["conditions"]] == [row["error_b"] for row in first["conditions"]]
+    assert [row.shift for row in again.rows] == [row.shift for row in found.rows]
+
+
+@pytest.mark.parametrize(
+    ("others", "ends"), [(1, "the error on B."), (2, "the error on B (adjusted for 2 comparisons).")]
+)
+def test_the_sentence_speaks_of_adjusting_only_where_there_was_something_to_adjust_for(others, ends, found):
+    plain, *rest = found.rows
+    rows = [plain, *(replace(row, change_b=Change(-0.2, -0.3, -0.1, 0.01), p=0.01) for row in rest[:others])]
+    assert replace(found, rows=rows).sentence.endswith(ends)
 
 
 def test_a_run_that_was_stopped_goes_on(found, places, tmp_path):

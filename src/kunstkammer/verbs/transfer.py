@@ -84,7 +84,8 @@ class Transfer:
         gap = f"Without any preparation the error is {plain.error_b.value - plain.error_a.value:+.3f} on B against A"
         if not parts:
             return f"{gap}; of the {len(self.rows) - 1} conditions none changes it beyond chance."
-        return f"{gap}; {'; '.join(parts)} (adjusted for {len(self.rows) - 1} comparisons)."
+        others = len(self.rows) - 1
+        return f"{gap}; {'; '.join(parts)}{f' (adjusted for {others} comparisons)' if others > 1 else ''}."
 
 
 def _interval(found: Interval | Change, *, signed: bool = False) -> str:
@@ -126,7 +127,6 @@ def transfer(
     from kunstkammer.evaluation.report.transfer_page import write_transfer_page
     from kunstkammer.training.conditions import parse_conditions
     from kunstkammer.training.recipe import Recipe
-    from kunstkammer.training.run_folder import require_new
     from kunstkammer.verbs.transfer_runs import Bench
 
     start = time.perf_counter()
@@ -136,10 +136,7 @@ def transfer(
     asked = parse_conditions(conditions)
     folder = Path(out)
     plan = {"recipe": chosen.model_dump(mode="json"), "a": str(a), "b": str(b)}
-    if resume:
-        _require_same(folder, plan)
-    else:
-        require_new(folder)
+    (_require_same if resume else _require_new)(folder, plan)
     bench = Bench.set_up(a, b, chosen, folder)
     write_json(folder / PLAN_FILE, plan)
     numbers = [chosen.seed + i for i in range(seeds)]
@@ -147,17 +144,8 @@ def transfer(
     results = [bench.measure(condition, numbers) for condition in asked]
     rows = bench.rows([result for result in results if result is not None])
     report = folder / REPORT_FILE
-    found = Transfer(
-        folder,
-        report,
-        bench.names,
-        bench.counts,
-        numbers,
-        rows,
-        bench.zero_r(),
-        time.perf_counter() - start,
-        bench.notes,
-    )
+    zero_r, taken = bench.zero_r(), time.perf_counter() - start
+    found = Transfer(folder, report, bench.names, bench.counts, numbers, rows, zero_r, taken, bench.notes)
     write_transfer_page(report, _content(found, chosen, bench.examples()))
     write_json(folder / RESULT_FILE, found.to_json())
     return found
@@ -179,6 +167,12 @@ def _content(found: Transfer, recipe: Recipe, examples: Sequence[tuple[str, Sequ
         recipe=recipe.to_yaml(),
         created=datetime.date.today().isoformat(),
     )
+
+
+def _require_new(folder: Path, _plan: dict[str, Any]) -> None:
+    from kunstkammer.training.run_folder import require_new
+
+    require_new(folder)
 
 
 def _require_same(folder: Path, plan: dict[str, Any]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -29,6 +30,9 @@ if TYPE_CHECKING:
 
 FILES = ("on-a.csv", "on-b.csv")
 """A run's predictions on the test parts of A and of B; the second is written last of all."""
+
+SHIFT_FILE = "shift.json"
+"""How well a run's features tell A from B."""
 
 FITTED_ON = 100
 """So many pictures of either side a cartoon is fitted on."""
@@ -83,7 +87,7 @@ class Bench:
             )
         _, geometry = recipe_model(recipe, first.label_names, first.multi_label)
         seen_a, seen_b = survey(first, geometry.plate), survey(second, geometry.plate)
-        settled = recipe.data.split.seed if recipe.data.split.seed is not None else recipe.seed
+        settled = _split_seed(recipe)
         parts = plan_parts(first, seen_a, recipe.data, settled)
         notes = list(parts.notes)
         learnt = {seen_a.sha256[i] for part in ("train", "validation") for i in parts.indices(part)}
@@ -130,7 +134,7 @@ class Bench:
             checkpoint = _open(run)
             for part, name, predictions in zip("ab", FILES, (on_a, on_b), strict=True):
                 predictions.append(self._predictions(checkpoint, part, run / name))
-            shifts.append(self._shift(checkpoint, seed))
+            shifts.append(self._shift(checkpoint, seed, run / SHIFT_FILE))
             runs.append(str(run))
         return Result(condition.name, on_a, on_b, runs, _mean(shifts), note)
 
@@ -179,7 +183,7 @@ class Bench:
 
         settings: dict[str, Any] = {
             "seed": seed,
-            "data.split.seed": self._split_seed(),
+            "data.split.seed": _split_seed(self.recipe),
             "picture.preparation": preparation,
             "evaluation": {"resamples": 100, "pictures": 0, "explainer": None, "stability": 0},
         }
@@ -222,10 +226,6 @@ class Bench:
             for part, name in zip("ab", FILES, strict=True):
                 self._predictions(checkpoint, part, partial / name)
 
-    def _split_seed(self) -> int:
-        settled = self.recipe.data.split.seed
-        return self.recipe.seed if settled is None else settled
-
     def _part(self, which: str) -> tuple[Collection, Survey, np.ndarray]:
         if which == "a":
             return self.a, self.seen_a, self.parts_a.indices("test")
@@ -246,21 +246,25 @@ class Bench:
         found.save(file)
         return found
 
-    def _shift(self, checkpoint: Checkpoint, seed: int) -> float | None:
+    def _shift(self, checkpoint: Checkpoint, seed: int, file: Path) -> float | None:
         """Return the AUC of a classifier that tells A's test pictures from B's by the network's features.
 
-        None where there are too few pictures for such a classifier.
+        None where there are too few pictures for such a classifier. It is kept in `file` and read from there again.
         """
         from kunstkammer.evaluation.domain_shift import FEWEST, domain_auc
         from kunstkammer.models.features import collect_features
 
         if min(self.counts) < FEWEST:
             return None
+        if file.is_file():
+            return float(json.loads(file.read_text(encoding="utf-8"))["auc"])
         features = []
         for which in "ab":
             _, seen, rows = self._part(which)
             features.append(collect_features(checkpoint.model, checkpoint.geometry, _plates(seen), rows=rows))
-        return domain_auc(*features, seed=seed).value
+        auc = domain_auc(*features, seed=seed).value
+        write_json(file, {"auc": auc})
+        return auc
 
     def rows(self, results: Sequence[Result]) -> list[Row]:
         """Return a row for each result, compared with the first."""
@@ -308,6 +312,10 @@ class Bench:
         others = self.testing[np.linspace(0, len(self.testing) - 1, min(EXAMPLES, len(self.testing))).astype(int)]
         shown.append((self.names[1], [to_image(pixels) for pixels in _plates(self.seen_b)[others]]))
         return shown
+
+
+def _split_seed(recipe: Recipe) -> int:
+    return recipe.seed if recipe.data.split.seed is None else recipe.data.split.seed
 
 
 def _mean(values: Sequence[float | None]) -> float | None:
