@@ -49,6 +49,8 @@ Changes = Annotated[
     typer.Option("--set", metavar="KEY=VALUE", help="Change a key of the recipe, for example training.epochs=3."),
 ]
 
+RECIPE_HELP = "A name of `kunstkammer list recipes`, or a YAML file."
+
 
 def _version(asked: bool) -> None:
     if asked:
@@ -132,7 +134,7 @@ def train(
     out: Annotated[Path, typer.Option(help="The run folder to make.")],
     recipe: Annotated[
         Optional[str],  # noqa: UP045
-        typer.Option(help="A name of `kunstkammer list recipes`, or a YAML file. [default: comic-manga-best]"),
+        typer.Option(help=f"{RECIPE_HELP} [default: comic-manga-best]"),
     ] = None,
     set_: Changes = None,
     resume: Annotated[bool, typer.Option("--resume", help="Go on with a run that was stopped, exactly.")] = False,
@@ -217,7 +219,7 @@ def transfer(
     out: Annotated[Path, typer.Option(help="The folder for all runs and the report.")],
     recipe: Annotated[
         Optional[str],  # noqa: UP045
-        typer.Option(help="A name of `kunstkammer list recipes`, or a YAML file. [default: emotion-augmented]"),
+        typer.Option(help=f"{RECIPE_HELP} [default: emotion-augmented]"),
     ] = None,
     seeds: Annotated[int, typer.Option(min=1, help="Trainings of each condition.")] = 3,
     conditions: Annotated[
