@@ -17,7 +17,8 @@ from kunstkammer.explanation import explain
 JOB = "rules"
 NAME = "VGG-16"
 SIDE, PICTURES = 224, 2
-AT_MOST = Target("ratio", "<=", 1.0)
+AT_MOST = Target("ratio", "<=", 1.1)
+"""No slower, a tenth for the noise: guided backpropagation is one gradient for both."""
 METHODS = {
     "guided-backprop": ("GuidedBackprop", {}),
     "lrp-epsilon": ("EpsilonRule", {"epsilon": 1e-9}),
