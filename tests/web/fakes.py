@@ -209,7 +209,7 @@ class FakeDesk:
         self.card(name)
         del self.served[name]
 
-    async def read(self, data: bytes, name: str) -> Read:
+    async def read(self, data: bytes, name: str, *, thumbnail: bool = True) -> Read:
         image = read_picture(data, name=name, max_pixels=self.max_pixels)
         small = io.BytesIO()
         small_image = image.copy()

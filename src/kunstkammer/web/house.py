@@ -151,8 +151,8 @@ class DeskLike(Protocol):
     async def unload(self, name: str) -> None:
         """Serve a model no more. `NoModel`."""
 
-    async def read(self, data: bytes, name: str) -> Reading:
-        """Read a picture in a process that may die. `PictureError`."""
+    async def read(self, data: bytes, name: str, *, thumbnail: bool = True) -> Reading:
+        """Read a picture in a process that may die. `PictureError`, `Busy`."""
         ...
 
     async def predict(self, model: str, data: bytes, name: str = "") -> Answer:

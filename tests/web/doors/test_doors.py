@@ -59,7 +59,7 @@ def test_a_cookie_holds_only_as_it_was_written(monkeypatch) -> None:
 
     now = time.time()
     monkeypatch.setattr(time, "time", lambda: now + 2 * 86400)
-    assert sessions.read(value, secure=False).changed, "renewed once a day"
+    assert sessions.read(value, secure=False).due, "renewed once a day"
     monkeypatch.setattr(time, "time", lambda: now + LASTS + 10)
     assert not sessions.read(value, secure=False).known
 
@@ -145,7 +145,7 @@ async def test_too_many_requests_of_one_or_of_all(tmp_path) -> None:
         assert [one.status_code for one in answers] == [200] * 5 + [429] * 2
         is_problem(answers[-1], 429, "too-many-requests")
         assert 1 <= int(answers[-1].headers["retry-after"]) <= 12
-        assert (await web.get(f"{API}/health")).status_code == 200
+        assert (await web.get(f"{API}/health/live")).status_code == 200
         await other.came()
         assert (await other.get(f"{API}/models")).status_code == 200
     async with place(tmp_path, all_rate=3) as here:

@@ -108,7 +108,10 @@ async def original(request: Request, house: TheHouse, who: Visitor, id: PictureI
     """Return the file as it was sent, to be saved."""
     found = await wait_for(house.store.get, owner(who), id)
     data = await wait_for(house.store.bytes_of, owner(who), id, "original")
-    headers = {"Content-Disposition": content_disposition(found.name), "Content-Security-Policy": "sandbox"}
+    headers = {
+        "Content-Disposition": content_disposition(found.name),
+        "Content-Security-Policy": "default-src 'none'; sandbox",
+    }
     return file_answer(request, data, MEDIA_TYPES[found.facts.format], headers)
 
 

@@ -60,7 +60,7 @@ async def predict_only(request: Request, house: TheHouse, who: Visitor, model: M
     name = model_named(house, model)
 
     async def look(upload: Upload) -> PredictionOut:
-        read = await house.desk.read(upload.data, upload.name)
+        read = await house.desk.read(upload.data, upload.name, thumbnail=False)
         answer = await house.desk.predict(name, upload.data, upload.name)
         request.app.state.metrics.answers.labels(name).inc()
         said = AnswerOut.model_validate(answer)

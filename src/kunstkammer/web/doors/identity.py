@@ -47,7 +47,8 @@ async def _by_token(request: Request) -> Who | None:
 def _by_session(request: Request) -> Who:
     visit: Visit = request.scope[STATE]
     doors: Doors = request.app.state.doors
-    if not visit.known:
+    # Here alone, so that no answer which does not ask who it is, and may be kept by a proxy, ever sets a cookie.
+    if not visit.known or visit.due:
         visit.changed = True
     if visit.admin and not doors.admins.holds(visit.admin):
         visit.admin, visit.changed = "", True

@@ -61,11 +61,14 @@ def address_of(scope: Scope) -> str:
 
 
 def cost_of(scope: Scope) -> float:
-    """Return what a request costs: nothing for parts of the page and for health, little for small pictures."""
-    path, safe = scope["path"], scope["method"] in ("GET", "HEAD")
-    if safe and (path.startswith("/static/") or path.startswith("/api/v1/health")):
+    """Return what a request costs: nothing for parts of the page, little for small pictures and for health."""
+    path: str = scope["path"]
+    if scope["method"] not in ("GET", "HEAD"):
+        return 1.0
+    if path.startswith("/static/") or path == "/api/v1/health/live":
         return 0.0
-    return 0.1 if safe and (path.endswith("/thumbnail") or "/examples/" in path) else 1.0
+    small = path.endswith("/thumbnail") or "/examples/" in path or path == "/api/v1/health"
+    return 0.1 if small else 1.0
 
 
 class RateLimit:

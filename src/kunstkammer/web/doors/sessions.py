@@ -29,12 +29,14 @@ class Visit:
 
     Attributes:
         visitor: 32 hexadecimal digits, drawn by chance; admin: the number of a sign-in, "" for none.
-        known: whether the request came with a cookie that holds; changed: whether the answer must set it.
+        known: whether the request came with a cookie that holds; due: whether that is to be renewed;
+        changed: whether the answer must set it.
     """
 
     visitor: str
     admin: str = ""
     known: bool = False
+    due: bool = False
     changed: bool = False
 
 
@@ -66,7 +68,7 @@ class Sessions:
                 value = None
             if isinstance(value, dict) and _VISITOR.fullmatch(str(value.get("v"))):
                 old = time.time() - at.timestamp() > RENEWED
-                return Visit(value["v"], str(value.get("a", "")), known=True, changed=old)
+                return Visit(value["v"], str(value.get("a", "")), known=True, due=old)
         return Visit(secrets.token_hex(16))
 
     def write(self, visit: Visit, secure: bool) -> str:

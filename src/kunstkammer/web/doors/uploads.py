@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
@@ -127,10 +128,10 @@ async def uploads(request: Request, settings: Settings, budget: Budget) -> Async
     if kind != b"multipart/form-data" or not options.get(b"boundary"):
         raise ProblemError("media-type", "Send the pictures as multipart/form-data, each in a part with a file name.")
     collector = _Collector(settings.max_bytes, budget)
-    index, fields = 0, 0
+    index, fields, stream = 0, 0, request.stream()
     try:
         parser = MultipartParser(options[b"boundary"], collector.callbacks(), max_header_size=PART_BYTES)  # type: ignore[arg-type]
-        async for chunk in request.stream():
+        async for chunk in stream:
             parser.write(chunk)
             while collector.done:
                 part = collector.done.pop(0)
@@ -143,15 +144,24 @@ async def uploads(request: Request, settings: Settings, budget: Budget) -> Async
                     yield upload
                     index += 1
                     if index > settings.max_files:
+                        await _drain(stream)
                         return
                 collector.release(len(part.data))
         if not collector.ended:
             raise FormParserError("it ends too soon")
     except FormParserError as error:
         problem = ProblemError("bad-request", f"The multipart form cannot be read: {str(error)[:200]}.")
+        await _drain(stream)
         yield Upload(index, clean_name(collector.part.file_name or ""), problem=problem)
     finally:
         collector.release(collector.held)
+
+
+async def _drain(stream: AsyncIterator[bytes]) -> None:
+    """Let the rest of a request arrive, so that its sender reads the answer; `bodies` bounds how much, how slowly."""
+    with contextlib.suppress(ProblemError):
+        async for _ in stream:
+            pass
 
 
 def _upload(index: int, part: _Part, settings: Settings) -> Upload:

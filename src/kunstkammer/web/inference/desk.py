@@ -106,12 +106,12 @@ class Desk:
         self._served(name)
         await asyncio.to_thread(self._unload, name)
 
-    async def read(self, data: bytes, name: str) -> Read:
-        """Read a picture in a process that may die of it. Raises `PictureError`, `Busy`."""
+    async def read(self, data: bytes, name: str, *, thumbnail: bool = True) -> Read:
+        """Read a picture in a process that may die of it; without a thumbnail that is b"". `PictureError`, `Busy`."""
         engines = [served.engine for served in list(self._models.values()) if served.engine is not None]
         wanted = list(dict.fromkeys(engine.plate_settings for engine in engines))
         with self._counted(self._pictures):
-            found = await _answer_of(self._decoding().submit(data, name, wanted, thumbnail=True))
+            found = await _answer_of(self._decoding().submit(data, name, wanted, thumbnail=thumbnail))
         self._kept.add(wanted, found)
         return Read(found.facts, found.thumbnail)
 
