@@ -95,7 +95,7 @@ def test_copies_of_the_test_are_left_out_and_contradictions_named(data, tmp_path
     notes = " ".join(facts_of(tmp_path / "run")["data"]["notes"])
     assert "Added to training: 2 of 7 pictures" in notes
     assert "left out as copies of pictures in test or validation: 3" in notes
-    assert "corr/pictures/near.png (validation: validation/light/001.png)" in notes
+    assert "corr/pictures/near.png is validation/light/001.png" in notes
     assert "Against the label of the picture in test or validation, which stays: 2" in notes
     assert "test/dark/001.png is 'dark', added as 'light'" in notes
     assert "train/dark/002.png ('dark' -> 'light')" in notes

@@ -81,8 +81,8 @@ def place_additions(
     placed = Placed(list(parts))
     added = sorted(set(range(len(collection))) - set(own_rows(collection).tolist()))
     candidates = _usable(collection, seen, added, placed)
-    candidates = _without_held_groups(collection, candidates, group_columns, placed)
     candidates = _without_held_copies(room, candidates, placed)
+    candidates = _without_held_groups(collection, candidates, group_columns, placed)
     _give(room, candidates, placed)
     learnt = sum(placed.parts[i] == "train" for i in added)
     placed.notes.insert(0, f"Added to training: {learnt} of {len(added)} pictures; none is in validation or test.")
@@ -124,7 +124,7 @@ def _without_held_groups(collection: Collection, added: list[int], columns: Sequ
 def _without_held_copies(room: _Room, added: list[int], placed: Placed) -> list[int]:
     held = {i: j for i in added for j in room.like(i) if placed.parts[j] in HELD}
     if held:
-        names = a_few([f"{room.files[i]} ({placed.parts[j]}: {room.files[j]})" for i, j in held.items()], 6)
+        names = a_few([f"{room.files[i]} is {room.files[j]}" for i, j in held.items()], 6)
         placed.notes.append(f"Added, but left out as copies of pictures in test or validation: {len(held)} ({names}).")
     against = [(i, j) for i, j in held.items() if room.labels[i] != room.labels[j]]
     if against:
