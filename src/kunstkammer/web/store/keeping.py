@@ -19,8 +19,6 @@ from kunstkammer.web.store.tables import Content, Upload, Visitor
 
 GRACE = 3600.0
 """Seconds after which a file that no row knows is taken for what a kill left; an addition never takes half of it."""
-
-
 Row = Mapping[str, Any]
 """The values of an `Upload`."""
 
@@ -49,9 +47,11 @@ class Keeper:
         # A file that was lost behind our back comes back with whoever brings the picture again.
         lost = [part for part in parts if not self.blobs.has(kept, part)]
         try:
-            self.blobs.put(kept, {part: parts[part] for part in lost})
+            if lost:
+                self.blobs.put(kept, {part: parts[part] for part in lost})
             with self.database.writing() as session:
-                self._enter(session, row, facts, kept)
+                if self._enter(session, row, facts, None) != kept:
+                    raise Gone
         except Gone:
             self._remove(kept, lost)
             raise
@@ -64,19 +64,7 @@ class Keeper:
             with self.database.writing() as session:
                 if time() - born(laid) > GRACE / 2:
                     raise ResourceError("The place for pictures was too slow; nothing was kept. Try again.")
-                session.execute(
-                    self.database.insert(Content)
-                    .values(
-                        sha256=facts.sha256,
-                        file=laid,
-                        format=facts.format,
-                        width=facts.width,
-                        height=facts.height,
-                        bytes=facts.bytes,
-                    )
-                    .on_conflict_do_nothing()
-                )
-                entered = self._enter(session, row, facts, None)
+                entered = self._enter(session, row, facts, laid)
         except BaseException as error:
             # An error in answer to COMMIT does not tell whether it happened (a full disk does): `sweep` looks later.
             if entered is None or isinstance(error, StorageFull):
@@ -85,8 +73,11 @@ class Keeper:
         if entered != laid:  # Somebody brought the same content at the same time, and was first.
             self._remove(laid, parts)
 
-    def _enter(self, session: Session, row: Row, facts: Facts, kept: str | None) -> str:
-        """Charge the visitor, hold the content, add the row; returns the name of the files that it has."""
+    def _enter(self, session: Session, row: Row, facts: Facts, laid: str | None) -> str:
+        """Charge the visitor, hold the content, add the row; returns the name of the files that the content has.
+
+        That is `laid` where nobody has the content yet. Raises `Gone` where it has no files at all.
+        """
         charged = (
             self.database.insert(Visitor)
             .values(id=row["visitor"], used=facts.bytes, pictures=1)
@@ -97,8 +88,12 @@ class Keeper:
             .returning(Visitor.used)
         )
         self._require_quota(session.execute(charged).scalar_one())
+        if laid is not None:
+            content = {"sha256": facts.sha256, "file": laid, "format": facts.format, "bytes": facts.bytes}
+            size = {"width": facts.width, "height": facts.height}
+            session.execute(self.database.insert(Content).values(**content, **size).on_conflict_do_nothing())
         file = session.scalar(select(Content.file).where(Content.sha256 == facts.sha256).with_for_update())
-        if file is None or (kept is not None and file != kept):
+        if file is None:
             raise Gone
         session.execute(insert(Upload), row)
         return file
