@@ -16,7 +16,7 @@ def test_the_command_goes_before_the_environment_and_that_before_the_defaults() 
 
 
 def test_a_wrong_setting_is_named_with_a_guess() -> None:
-    with pytest.raises(RecipeError, match=r"Setting port: .*less than or equal to 65535"):
+    with pytest.raises(RecipeError, match=r"Setting port: .*less than or equal to 65535\.$"):
         Settings.load({"port": 70000}, {})
     with pytest.raises(RecipeError, match=r"Setting prot: .* Did you mean 'port'"):
         Settings.load({"prot": 1}, {})

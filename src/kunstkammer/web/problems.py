@@ -146,4 +146,5 @@ def problem_of(error: KunstkammerError) -> ProblemError:
     for kind_of_error, kind in _BY_ERROR:
         if isinstance(error, kind_of_error):
             return ProblemError(kind, str(error), headers=retry_after(60) if kind == "model-broken" else None)
+    log.error("Not expected here: %s: %s", type(error).__name__, error)
     return ProblemError("fault", "Something that should not happen happened; it is in the server's log.")

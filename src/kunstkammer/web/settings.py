@@ -67,7 +67,8 @@ class Settings(BaseModel):
         except ValidationError as error:
             first = error.errors()[0]
             name = ".".join(map(str, first["loc"]))
-            raise RecipeError(f"Setting {name}: {first['msg']}.{guess(name, cls.model_fields)}") from error
+            meant = "" if name in cls.model_fields else guess(name, cls.model_fields)
+            raise RecipeError(f"Setting {name}: {first['msg']}.{meant}") from error
 
 
 def table() -> str:

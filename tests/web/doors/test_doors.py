@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import re
 
+import anyio
 import httpx
 import pytest
 
 from kunstkammer.errors import ResourceError
+from kunstkammer.web import app
 from kunstkammer.web.doors.limits import Buckets, address_of, cost_of
 from kunstkammer.web.doors.secret import server_secret
 from kunstkammer.web.doors.sessions import LASTS, Sessions, Visit
 from kunstkammer.web.doors.uploads import Budget
 from kunstkammer.web.errors import Busy
 from kunstkammer.web.settings import Settings
+from tests.web.fakes import FakeStore
 from tests.web.visitors import API, PASSWORD, is_problem, place, png
 
 pytestmark = pytest.mark.anyio
@@ -117,6 +120,7 @@ async def test_on_loopback_other_names_are_not_answered(tmp_path) -> None:
             is_problem(await web.get(f"{API}/models", headers={"Host": name}), 400, "bad-request")
     async with place(tmp_path, host="0.0.0.0") as here, here.visitor() as web:
         assert (await web.get(f"{API}/models", headers={"Host": "museum.example"})).status_code == 200
+        is_problem(await web.get(f"{API}/models", headers={"Host": "a b"}), 400, "bad-request")
 
 
 async def test_behind_one_s_own_proxy(tmp_path) -> None:
@@ -257,3 +261,33 @@ def test_parts_of_the_page_cost_nothing_and_questions_do() -> None:
     assert cost_of({"path": "/static/a.css", "method": "POST"}) == 1.0
     assert cost_of({"path": f"{API}/pictures/1/thumbnail", "method": "GET"}) == 0.1
     assert cost_of({"path": f"{API}/pictures/1/explanations", "method": "GET"}) == 1.0
+
+
+async def test_what_is_new_is_refused_once_the_server_stops(tmp_path) -> None:
+    async with place(tmp_path) as here, here.visitor() as web:
+        here.app.state.stopping = True
+        answer = await web.get(f"{API}/health/live")
+        is_problem(answer, 503, "busy")
+        assert answer.headers["connection"] == "close"
+        assert int(answer.headers["retry-after"]) >= 1
+    assert here.desk.stopped == here.settings.stop_seconds
+    assert here.store.closed
+
+
+async def test_old_pictures_are_let_go_now_and_then(tmp_path, monkeypatch) -> None:
+    monkeypatch.setattr(app, "EXPIRE_EVERY", 0.01)
+    monkeypatch.setattr(app, "SWEEP_EVERY", 0.03)
+    store = FakeStore()
+    done: list[str] = []
+
+    def expire() -> int:
+        done.append("expire")
+        if done.count("expire") == 2:
+            raise ResourceError("The disk sleeps.")
+        return 0
+
+    store.expire, store.sweep = expire, lambda: done.append("sweep") or 0
+    async with place(tmp_path, store=store):
+        await anyio.sleep(0.5)
+    assert done[:2] == ["expire", "sweep"]
+    assert done.count("expire") > done.count("sweep") > 2, "one failure ends nothing"

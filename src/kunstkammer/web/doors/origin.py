@@ -53,11 +53,13 @@ class HostCheck:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Handle one request."""
         if scope["type"] == "http":
-            name = host_name(Headers(scope=scope).get("host", ""))
-            if name is None:
+            header = Headers(scope=scope).get("host")
+            name = host_name(header or "")
+            # HTTP/1.0 knows no Host, and health checks still speak it; no browser does.
+            if name is None and not (header is None and self.names is None):
                 await _refuse("bad-request", "The Host header names no host.", scope, receive, send)
                 return
-            if self.names is not None and name not in self.names and not is_loopback(name):
+            if self.names is not None and name not in self.names and not is_loopback(name or ""):
                 await _refuse("wrong-host", "This server answers this machine alone.", scope, receive, send)
                 return
         await self.app(scope, receive, send)

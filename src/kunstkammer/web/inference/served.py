@@ -170,7 +170,9 @@ def open_served(folder: str | Path, name: str) -> Served:
 
 def broken(folder: str | Path, name: str, error: Exception) -> Served:
     """Return what is known of a model that cannot be opened; where it lies is not told to visitors."""
-    why = str(error).replace(str(folder), name)
+    why = str(error)
+    for place in (Path(folder).resolve(), Path(folder).absolute(), folder):
+        why = why.replace(str(place), name)
     card = ModelCard(name, "", (), False, {}, (), False, False, False, False, broken=why)
     return Served(Path(folder), card)
 
