@@ -20,6 +20,7 @@ JOBS = (
     "startup",
     "plates",
     "predict",
+    "desk",
     "features",
     "training",
     "loops",

@@ -10,6 +10,7 @@ import queue
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future
 from dataclasses import asdict, dataclass
@@ -55,6 +56,7 @@ class _Job:
     name: str
     plates: tuple[PlateSettings, ...]
     thumbnail: bool
+    sha256: str | None
     future: Future[Decoded]
 
 
@@ -76,20 +78,30 @@ class DecodingPool:
             threading.Thread(target=self._work, args=(worker,), name="kunstkammer-decode", daemon=True)
             for worker in self._workers
         ]
-        for thread in self._threads:
+        self._ended = threading.Event()
+        watch = threading.Thread(
+            target=self._watch, args=(min(0.25, seconds / 4),), name="kunstkammer-watch", daemon=True
+        )
+        for thread in (*self._threads, watch):
             thread.start()
 
     def submit(
-        self, data: bytes, name: str, plates: Sequence[PlateSettings] = (), *, thumbnail: bool = False
+        self,
+        data: bytes,
+        name: str,
+        plates: Sequence[PlateSettings] = (),
+        *,
+        thumbnail: bool = False,
+        sha256: str | None = None,
     ) -> Future[Decoded]:
         """Have a picture read; the future raises `PictureError`, or `ResourceError` where no process can be had.
 
-        A future that is cancelled before its turn costs nothing.
+        `sha256` of the bytes, where it is known already. A future that is cancelled before its turn costs nothing.
         """
         future: Future[Decoded] = Future()
         if self._closed:
             raise ResourceError("The server is stopping; no more pictures are read.")
-        self._jobs.put(_Job(data, name, tuple(plates), thumbnail, future))
+        self._jobs.put(_Job(data, name, tuple(plates), thumbnail, sha256, future))
         return future
 
     def processes(self) -> list[int]:
@@ -103,6 +115,12 @@ class DecodingPool:
             self._jobs.put(None)
         for thread in self._threads:
             thread.join()
+        self._ended.set()
+
+    def _watch(self, seconds: float) -> None:
+        while not self._ended.wait(seconds):
+            for worker in self._workers:
+                worker.stop_if_late()
 
     def _work(self, worker: _Worker) -> None:
         worker.prepare()
@@ -135,7 +153,7 @@ class _Worker:
         self._seconds, self._memory, self._max_pixels = seconds, memory, max_pixels
         self.process: subprocess.Popen[bytes] | None = None
         self._lock = threading.Lock()
-        self._under_way: object | None = None
+        self._deadline: float | None = None
         self._late = False
 
     def prepare(self) -> None:
@@ -162,7 +180,7 @@ class _Worker:
                 raise PictureError(job.name, "damaged: reading it ended the process that did so") from None
             if "cause" in header:
                 raise PictureError(job.name, header["cause"])
-            return _decoded(job.data, header, body)
+            return _decoded(job, header, body)
         raise ResourceError("The processes that read pictures die before they begin; see the server's log.")
 
     def end(self) -> None:
@@ -180,7 +198,7 @@ class _Worker:
             "max_pixels": self._max_pixels,
         }
         accepted = False
-        with self._watched(process, self._seconds):
+        with self._watched(self._seconds):
             try:
                 for part in frame(asked, job.data):
                     process.stdin.write(part)
@@ -193,28 +211,23 @@ class _Worker:
             raise _Died(accepted)
         return answer
 
-    @contextlib.contextmanager
-    def _watched(self, process: subprocess.Popen[bytes], seconds: float) -> Iterator[None]:
-        """Stop the process when its time is up: reading from it and writing to it then end at once."""
-        token = object()
-
-        def stop() -> None:
-            with self._lock:
-                if self._under_way is token:
-                    self._late = True
-                    process.kill()
-
-        watch = threading.Timer(seconds, stop)
-        watch.daemon = True
+    def stop_if_late(self) -> None:
+        """Stop the process where its time is up: reading from it and writing to it then end at once."""
         with self._lock:
-            self._under_way, self._late = token, False
-        watch.start()
+            if self._deadline is not None and time.monotonic() > self._deadline and self.process is not None:
+                self._late = True
+                self.process.kill()
+
+    @contextlib.contextmanager
+    def _watched(self, seconds: float) -> Iterator[None]:
+        """Give the process so many seconds for what is done inside."""
+        with self._lock:
+            self._deadline, self._late = time.monotonic() + seconds, False
         try:
             yield
         finally:
             with self._lock:
-                self._under_way = None
-            watch.cancel()
+                self._deadline = None
 
     def _ready(self) -> subprocess.Popen[bytes]:
         """Return a process that runs, a new one where there is none."""
@@ -229,7 +242,7 @@ class _Worker:
         except OSError as error:
             raise ResourceError(f"No process can be started to read pictures: {error.strerror}.") from error
         self.process = process
-        with self._watched(process, START_SECONDS):
+        with self._watched(START_SECONDS):
             answer = None if process.stdout is None else read_frame(process.stdout.read)
         if answer is None:
             status = self._reap()
@@ -252,14 +265,15 @@ class _Worker:
             return process.wait()
 
 
-def _decoded(data: bytes, header: dict[str, Any], body: bytes) -> Decoded:
+def _decoded(job: _Job, header: dict[str, Any], body: bytes) -> Decoded:
     small = header["thumbnail"]
     plates, place = [], small
     for shape in header["shapes"]:
         length = int(np.prod(shape))
         plates.append(np.frombuffer(body, np.uint8, length, place).reshape(shape))
         place += length
-    facts = Facts(hashlib.sha256(data).hexdigest(), bytes=len(data), **header["facts"])
+    sha256 = job.sha256 or hashlib.sha256(job.data).hexdigest()
+    facts = Facts(sha256, bytes=len(job.data), **header["facts"])
     return Decoded(facts, body[:small], tuple(plates))
 
 

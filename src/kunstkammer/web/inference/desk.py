@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from kunstkammer.errors import KunstkammerError
+from kunstkammer.models.memory import one_arena
 from kunstkammer.pictures.plate import PlateSettings
 from kunstkammer.web.errors import Busy, NoModel, NotThere, Unfit
 from kunstkammer.web.inference.batching import Asked, Batcher, Explanation, Prediction
@@ -67,6 +68,7 @@ class Desk:
     async def start(self) -> None:
         """Open the models of the settings. One that cannot be opened keeps its card, which says why."""
         settings = self._settings
+        one_arena()
         self._pool = DecodingPool(
             settings.decoders,
             seconds=settings.decode_seconds,
@@ -202,7 +204,7 @@ class Desk:
         batcher = self._batching()
         batcher.coming(1)
         try:
-            found = await _answer_of(self._decoding().submit(data, name, [settings]))
+            found = await _answer_of(self._decoding().submit(data, name, [settings], sha256=content))
         finally:
             batcher.coming(-1)
         self._kept.add([settings], found)
