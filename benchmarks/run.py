@@ -31,6 +31,7 @@ JOBS = (
     "serve",
     "rules",
     "degradation",
+    "exported",
     "install",
 )
 ON_REQUEST = ("install",)
