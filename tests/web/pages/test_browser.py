@@ -137,6 +137,40 @@ def test_too_large_is_said_before_it_is_sent(browser, base) -> None:
         page.get_by_text("Larger than 100 B").wait_for()
 
 
+def test_who_is_too_quick_waits_its_turn(browser, base) -> None:
+    with visit(browser, base) as watched:
+        watched.expected = {429}
+        page = watched.open("/")
+        answers = []
+
+        def once_too_often(route) -> None:
+            answers.append(route.request.method)
+            if len(answers) == 1:
+                route.fulfill(
+                    status=429, headers={"Retry-After": "1"}, json={"type": "/api/v1/problems/too-many-requests"}
+                )
+            else:
+                route.continue_()
+
+        page.route("**/pictures", once_too_often)
+        page.set_input_files("#files", [file("a.png", drawing(0))])
+        page.get_by_text("Waiting its turn").wait_for()
+        page.locator(".result[data-picture]").wait_for()
+        assert answers == ["POST", "POST"]
+
+
+def test_no_connection_is_said(browser, base) -> None:
+    with visit(browser, base) as watched:
+        page = watched.open("/")
+        page.route("**/pictures", lambda route: route.abort())
+        page.set_input_files("#files", [file("a.png", drawing(0))])
+        page.get_by_text("The server cannot be reached").wait_for()
+        watched.complaints = [one for one in watched.complaints if "ERR_FAILED" not in one]
+        page.unroute("**/pictures")
+        page.get_by_role("button", name="Try again").click()
+        page.locator(".result[data-picture]").wait_for()
+
+
 DATA = """async ([kind, bytes]) => {
   const given = new DataTransfer();
   given.items.add(new File([new Uint8Array(bytes)], "given.png", { type: "image/png" }));

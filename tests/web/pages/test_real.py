@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import zipfile
 
 import pytest
 
@@ -27,7 +28,9 @@ def house(trained, trained_of_many, pages, tmp_path_factory):
     kk.fit_neighbours(runs[0], pages)
     broken = shutil.copytree(trained, place / "broken")
     (broken / "model.safetensors").write_bytes(b"damaged")
-    settings = Settings(runs=(*map(str, runs), str(broken)), folder=place / "web", visitor_rate=100_000)
+    settings = Settings(
+        runs=(*map(str, runs), str(broken)), folder=place / "web", admin_password="x", visitor_rate=100_000
+    )
     app = create_app(settings)
     with served(app) as base:
         yield base, app.state.house, place / "web"
@@ -80,6 +83,30 @@ def test_the_whole_way(browser, house, pages, language) -> None:
     assert kept_files(folder) == before, "picture, thumbnail and heat maps are gone from the disk"
 
 
+@pytest.mark.slow
+def test_the_admin_takes_the_corrections_along(browser, house, pages) -> None:
+    with visit(browser, house[0]) as watched:
+        watched.expected = {404}
+        page = watched.open("/login")
+        page.get_by_label("Password").fill("x")
+        page.get_by_role("button", name="Sign in").click()
+        page.wait_for_url("**/admin")
+        page = watched.open("/")
+        page.set_input_files("#files", str(sorted((pages / "test" / "comic").glob("*.jpg"))[0]))
+        page.get_by_role("link", name="Why? Is it right?").click()
+        page.locator(".correct").get_by_role("button", name="manga").click()
+        page.get_by_text("You say:").wait_for()
+        page = watched.open("/admin")
+        with page.expect_download() as found:
+            page.get_by_role("button", name="Download as ZIP").click()
+        with zipfile.ZipFile(found.value.path()) as archive:
+            table = archive.read("corrections/metadata.jsonl").decode()
+        assert '"manga"' in table
+        page.get_by_label("Run folder on the server").fill("/nowhere")
+        page.get_by_role("button", name="Load", exact=True).click()
+        page.get_by_role("alert").wait_for()
+
+
 def kept_files(folder) -> set[str]:
     """Return what the server keeps on the disk, its database and secret excepted."""
     return {
@@ -95,5 +122,4 @@ def test_the_report_opens_and_can_reach_nothing(browser, house) -> None:
         page = watched.open("/models/comic-manga")
         page.get_by_role("link", name="Open the whole report").click()
         page.locator("h1").wait_for()
-        watched.complaints.clear()  # the report's own page is tested where it is made
         assert page.evaluate("() => window.origin") == "null"

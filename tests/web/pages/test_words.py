@@ -57,6 +57,15 @@ def test_every_sentence_that_is_asked_for_is_there() -> None:
     assert asked <= known.keys(), asked - known.keys()
 
 
+def test_no_sentence_is_left_over() -> None:
+    code = "".join(path.read_text(encoding="utf-8") for path in [*TEMPLATES, *SCRIPTS, *FOLDER.glob("*.py")])
+    code = code.replace("'", '"')
+    built = ("problem.", "explainer.", "family.", "doubt.", "novelty.", "nav.", "switch.", "reason.", "api.")
+    built += ("admin.count.", "admin.done.", "js.camera_")
+    left = {key for key in sentences("en") if f'"{key.removesuffix(".one")}"' not in code and not key.startswith(built)}
+    assert not left, left
+
+
 def test_every_kind_of_problem_has_its_words() -> None:
     for language in LANGUAGES:
         assert all(f"problem.{kind}.{part}" in Words(language) for kind in KINDS for part in ("title", "mend"))

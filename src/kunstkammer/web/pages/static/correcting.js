@@ -6,6 +6,7 @@ export async function correct(form, button) {
   const labels = form.querySelector("fieldset")
     ? [...form.querySelectorAll("input[name='label']:checked")].map((one) => one.value)
     : [button?.value];
+  if (form.getAttribute("aria-busy") === "true") { return form; }
   const undo = button?.name === "undo";
   form.setAttribute("aria-busy", "true");
   try {

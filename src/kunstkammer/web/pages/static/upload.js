@@ -127,7 +127,12 @@ function take(files) {
 function watchDrops() {
   let depth = 0;
   const holdsFiles = (event) => [...(event.dataTransfer?.types || [])].includes("Files");
-  const mark = (on) => form.classList.toggle("over", on);
+  const words = form.querySelector(".drop-words");
+  const plain = words.textContent;
+  const mark = (on) => {
+    form.classList.toggle("over", on);
+    words.textContent = on ? word("js.drop_here") : plain;
+  };
   document.addEventListener("dragenter", (event) => { if (holdsFiles(event)) { depth += 1; mark(true); } });
   document.addEventListener("dragleave", (event) => { if (holdsFiles(event)) { depth = Math.max(0, depth - 1); mark(depth > 0); } });
   document.addEventListener("dragover", (event) => { if (holdsFiles(event)) { event.preventDefault(); event.dataTransfer.dropEffect = "copy"; } });
