@@ -59,6 +59,8 @@ async function showMap() {
     showing(true);
     setOpacity();
     tell(word("js.map_shown", words));
+    const where = field("mount").getBoundingClientRect();
+    if (where.bottom < 80 || where.top > innerHeight - 80) { field("mount").scrollIntoView({ block: "start" }); }
     const page = new URL(location.href);
     for (const name of ["method", "target", "versus"]) {
       const value = url.searchParams.get(name);
