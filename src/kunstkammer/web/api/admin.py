@@ -10,7 +10,7 @@ from fastapi import Path as PathParameter
 
 from kunstkammer.web.api.describe import problems
 from kunstkammer.web.api.schemas import ModelIn, ModelOut, NewTokenOut, TokenIn, TokenOut, TokensOut
-from kunstkammer.web.api.shared import ADMIN, JSON, ModelName, TheHouse, wait_for
+from kunstkammer.web.api.shared import ADMIN, JSON, ModelName, TheHouse, wait_for, wait_to_write
 from kunstkammer.web.doors.identity import Admin
 from kunstkammer.web.problems import ProblemError
 
@@ -48,7 +48,7 @@ async def tokens(house: TheHouse, who: Admin) -> TokensOut:
 )
 async def make_token(house: TheHouse, who: Admin, wish: TokenIn) -> NewTokenOut:
     """Make a token; its secret is shown this once."""
-    id, secret = await wait_for(house.store.make_token, wish.name, admin=wish.admin)
+    id, secret = await wait_to_write(house.store.make_token, wish.name, admin=wish.admin)
     return NewTokenOut(id=id, name=wish.name, admin=wish.admin, secret=secret)
 
 
@@ -59,7 +59,7 @@ async def drop_token(
     house: TheHouse, who: Admin, id: Annotated[str, PathParameter(min_length=1, max_length=100)]
 ) -> None:
     """Let a token hold no more."""
-    await wait_for(house.store.drop_token, id)
+    await wait_to_write(house.store.drop_token, id)
 
 
 def _is_folder(path: str) -> bool:

@@ -13,7 +13,17 @@ from starlette.responses import FileResponse
 from kunstkammer.errors import guess
 from kunstkammer.web.api.describe import problems
 from kunstkammer.web.api.schemas import CorrectionIn, CorrectionOut
-from kunstkammer.web.api.shared import ADMIN, JSON, NO_NUL, ModelQuery, PictureId, TheHouse, model_named, wait_for
+from kunstkammer.web.api.shared import (
+    ADMIN,
+    JSON,
+    NO_NUL,
+    ModelQuery,
+    PictureId,
+    TheHouse,
+    model_named,
+    wait_for,
+    wait_to_write,
+)
 from kunstkammer.web.doors.identity import Admin, Visitor, owner
 from kunstkammer.web.house import House
 from kunstkammer.web.problems import ProblemError
@@ -37,7 +47,7 @@ async def correct(
     """Say what a picture shows, in a model's labels."""
     card = house.desk.card(model_named(house, model))
     labels = _checked(card, said.labels)
-    found = await wait_for(house.store.correct, owner(who), id, card.name, labels)
+    found = await wait_to_write(house.store.correct, owner(who), id, card.name, labels)
     return CorrectionOut.model_validate(found)
 
 
@@ -49,7 +59,7 @@ async def correct(
 async def uncorrect(house: TheHouse, who: Visitor, id: PictureId, model: ModelQuery = None) -> None:
     """Take back what you said a picture shows."""
     name = model if model is not None else model_named(house, None)
-    await wait_for(house.store.uncorrect, owner(who), id, name)
+    await wait_to_write(house.store.uncorrect, owner(who), id, name)
 
 
 def _checked(card: ModelCard, labels: list[str]) -> tuple[str, ...]:

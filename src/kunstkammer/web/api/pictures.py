@@ -10,7 +10,7 @@ from starlette.responses import Response
 from kunstkammer.web.api.describe import NOT_MODIFIED, files_body, picture_answer, problems
 from kunstkammer.web.api.receiving import Receipt, receive
 from kunstkammer.web.api.schemas import MEDIA_TYPES, DeletedOut, PictureOut, PicturesOut, UploadsOut, image_type
-from kunstkammer.web.api.shared import NO_NUL, PictureId, TheHouse, file_answer, wait_for
+from kunstkammer.web.api.shared import NO_NUL, PictureId, TheHouse, file_answer, wait_for, wait_to_write
 from kunstkammer.web.doors.identity import Visitor, owner
 from kunstkammer.web.doors.names import content_disposition
 from kunstkammer.web.doors.uploads import Upload
@@ -30,7 +30,7 @@ async def upload(request: Request, house: TheHouse, who: Visitor) -> UploadsOut:
 
     async def keep(upload: Upload) -> Picture:
         read = await house.desk.read(upload.data, upload.name)
-        return await wait_for(
+        return await wait_to_write(
             house.store.add, who.visitor, upload.data, read.facts, name=upload.name, thumbnail=read.thumbnail
         )
 
@@ -80,7 +80,7 @@ async def list_pictures(
 @router.delete("", responses=problems("forbidden"))
 async def delete_all(house: TheHouse, who: Visitor) -> DeletedOut:
     """Delete all of your pictures, and what was made of them."""
-    return DeletedOut(deleted=await wait_for(house.store.delete_all, who.visitor))
+    return DeletedOut(deleted=await wait_to_write(house.store.delete_all, who.visitor))
 
 
 @router.get("/{id}", responses=problems("not-there", "invalid"))
@@ -92,7 +92,7 @@ async def picture(house: TheHouse, who: Visitor, id: PictureId) -> PictureOut:
 @router.delete("/{id}", status_code=204, responses=problems("not-there", "invalid", "forbidden"))
 async def delete(house: TheHouse, who: Visitor, id: PictureId) -> None:
     """Delete a picture: file, thumbnail, heat maps and rows are gone when this answers."""
-    await wait_for(house.store.delete, owner(who), id)
+    await wait_to_write(house.store.delete, owner(who), id)
 
 
 @router.get(

@@ -23,7 +23,15 @@ from kunstkammer.web.api.schemas import (
     ReviewOut,
     facts_of,
 )
-from kunstkammer.web.api.shared import ModelQuery, PictureId, TheHouse, file_answer, model_named, wait_for
+from kunstkammer.web.api.shared import (
+    ModelQuery,
+    PictureId,
+    TheHouse,
+    file_answer,
+    model_named,
+    wait_for,
+    wait_to_write,
+)
 from kunstkammer.web.doors.identity import Visitor, owner
 from kunstkammer.web.doors.uploads import Upload
 from kunstkammer.web.house import House
@@ -44,7 +52,7 @@ async def predict(
     name = model_named(house, model)
     picture, data = await _open(house, who, id)
     answer = await house.desk.predict(name, data, picture.name)
-    await wait_for(house.store.put_answer, owner(who), id, answer)
+    await wait_to_write(house.store.put_answer, owner(who), id, answer)
     request.app.state.metrics.answers.labels(name).inc()
     return AnswerOut.model_validate(answer)
 
@@ -108,7 +116,7 @@ async def explain(
     png = await wait_for(house.store.get_map, picture.facts.sha256, key)
     if png is None:
         png = await house.desk.explain(card.name, data, method, target, versus, picture.name)
-        await wait_for(house.store.put_map, picture.facts.sha256, key, png)
+        await wait_to_write(house.store.put_map, picture.facts.sha256, key, png)
     return file_answer(request, png, "image/png")
 
 

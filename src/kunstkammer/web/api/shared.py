@@ -8,6 +8,7 @@ from collections.abc import Callable
 from typing import Annotated, Any, ParamSpec, TypeVar
 
 import anyio
+from anyio.lowlevel import RunVar
 from fastapi import Depends, Path, Query, Request
 from starlette.responses import Response
 
@@ -16,6 +17,9 @@ from kunstkammer.web.problems import ProblemError
 
 P = ParamSpec("P")
 T = TypeVar("T")
+WRITERS = 12
+"""At once. SQLite takes one at a time; PostgreSQL, and the disk, several."""
+_writers: RunVar[anyio.CapacityLimiter] = RunVar("writers")
 NO_NUL = r"^[^\x00]*$"
 
 PictureId = Annotated[str, Path(pattern="^[0-9a-f]{32}$", description="The picture's id.")]
@@ -38,6 +42,16 @@ TheHouse = Annotated[House, Depends(the_house)]
 async def wait_for(call: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
     """Call something that blocks (the store) in a thread."""
     return await anyio.to_thread.run_sync(functools.partial(call, *args, **kwargs))
+
+
+async def wait_to_write(call: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+    """Call something that changes the store in a thread of another pool: who waits for a lock holds up no reader."""
+    try:
+        limiter = _writers.get()
+    except LookupError:
+        limiter = anyio.CapacityLimiter(WRITERS)
+        _writers.set(limiter)
+    return await anyio.to_thread.run_sync(functools.partial(call, *args, **kwargs), limiter=limiter)
 
 
 def model_named(house: House, name: str | None) -> str:

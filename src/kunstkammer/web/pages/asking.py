@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from fastapi import Request
 
 from kunstkammer.errors import KunstkammerError
-from kunstkammer.web.api.shared import wait_for
+from kunstkammer.web.api.shared import wait_to_write
 from kunstkammer.web.house import House
 from kunstkammer.web.pages.language import Words
 from kunstkammer.web.problems import ProblemError, problem_of
@@ -37,7 +37,7 @@ async def ask(
     for model in models:
         try:
             answer = await house.desk.predict(model, data, picture.name)
-            await wait_for(house.store.put_answer, whose, picture.id, answer)
+            await wait_to_write(house.store.put_answer, whose, picture.id, answer)
             request.app.state.metrics.answers.labels(model).inc()
             asked.answers.append(answer)
         except KunstkammerError as error:

@@ -8,7 +8,7 @@ from fastapi import APIRouter, Query, Request
 from starlette.responses import Response
 
 from kunstkammer.web.api.receiving import Receipt, receive
-from kunstkammer.web.api.shared import TheHouse, wait_for
+from kunstkammer.web.api.shared import TheHouse, wait_for, wait_to_write
 from kunstkammer.web.doors import Visitor
 from kunstkammer.web.doors.uploads import Upload
 from kunstkammer.web.pages.asking import Asked, ask, serving, trouble_words
@@ -52,7 +52,7 @@ async def upload(
 
     async def keep(sent: Upload) -> Asked:
         read = await house.desk.read(sent.data, sent.name)
-        picture = await wait_for(
+        picture = await wait_to_write(
             house.store.add, who.visitor, sent.data, read.facts, name=sent.name, thumbnail=read.thumbnail
         )
         return await ask(request, house, who.visitor, picture, sent.data, models)

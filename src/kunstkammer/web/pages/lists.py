@@ -10,7 +10,7 @@ from urllib.parse import urlencode
 from fastapi import APIRouter, Query, Request
 from starlette.responses import Response
 
-from kunstkammer.web.api.shared import TheHouse, wait_for
+from kunstkammer.web.api.shared import TheHouse, wait_for, wait_to_write
 from kunstkammer.web.doors import Visitor, owner
 from kunstkammer.web.doors.identity import FIELDS
 from kunstkammer.web.errors import NotThere
@@ -118,7 +118,7 @@ async def delete(request: Request, house: TheHouse, who: Visitor) -> Response:
     gone = 0
     for one in ids:
         try:
-            await wait_for(house.store.delete, owner(who), one)
+            await wait_to_write(house.store.delete, owner(who), one)
             gone += 1
         except NotThere:
             # Gone already: by its time, or in another window. That is what was asked for.
@@ -138,5 +138,5 @@ async def delete_all(request: Request, house: TheHouse, who: Visitor) -> Respons
         return render(
             request, who, "delete.html.j2", here="pictures", back="/pictures", pictures=(), total=total, all=True
         )
-    gone = await wait_for(house.store.delete_all, who.visitor)
+    gone = await wait_to_write(house.store.delete_all, who.visitor)
     return Response(status_code=204) if wants_fragment(request) else go(f"/pictures?gone={gone}")
