@@ -7,6 +7,7 @@ from typing import Annotated, Optional
 
 import typer
 
+from kunstkammer.cli.options import Json
 from kunstkammer.cli.output import answers, show
 
 corrections = typer.Typer(name="corrections", help="What people corrected on the page.", no_args_is_help=True)
@@ -34,9 +35,7 @@ def export(
         typer.Option(help="The server's place for pictures, where that is not in its folder."),
     ] = None,
     model: Annotated[Optional[str], typer.Option(help="Corrections of this model alone.")] = None,  # noqa: UP045
-    json: Annotated[
-        bool, typer.Option("--json", help="Print one JSON object on stdout, everything else on stderr.")
-    ] = False,
+    json: Json = False,
 ) -> None:
     """Write corrected pictures and their labels as a collection, for `kunstkammer train DATA --add`."""
     from kunstkammer.web.store.corrections import export as verb
