@@ -79,6 +79,16 @@ def test_a_pause_comes_before_each_pass_and_may_stop_it(engine, plates):
     assert not calls
 
 
+def test_explaining_leaves_the_network_that_predicts_alone(engine, plates):
+    seen = []
+    handle = engine._checkpoint.model.register_forward_pre_hook(lambda *_: seen.append(1))
+    engine.explain(plates[:2], "grad-cam", [None, None], [None, None])
+    assert not seen
+    engine.logits(plates[:2])
+    assert seen
+    handle.remove()
+
+
 def test_the_explained_network_shares_its_weights(trained):
     model = kk.open_checkpoint(trained).model
     other = sharing_weights(model)
