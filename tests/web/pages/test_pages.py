@@ -248,3 +248,59 @@ def test_neighbours(visitor, id) -> None:
     assert answer.headers["content-type"] == "image/jpeg"
     assert answer.content == drawing(3, (96, 96), "JPEG")
     assert visitor.get(f"/pictures/{id}/near?model=feelings").status_code == 200
+
+
+def test_the_place_of_boxes_is_there_for_a_detector_alone(visitor, desk, id) -> None:
+    from dataclasses import replace
+
+    address = f"/pictures/{id}?model=comics"
+    assert 'id="boxes"' not in visitor.get(address).text
+    desk.served["comics"] = replace(desk.served["comics"], has_detector=True)
+    assert 'id="boxes"' in visitor.get(address).text
+
+
+def test_a_picture_no_browser_shows_is_shown_by_its_small_copy(visitor) -> None:
+    page = send(visitor, ("scan.tiff", drawing(0, form="TIFF")))
+    assert re.search(r'id="picture" src="/api/v1/pictures/[0-9a-f]{32}/thumbnail"', page.text)
+    page = send(visitor, ("scan.png", drawing(0)))
+    assert re.search(r'id="picture" src="/api/v1/pictures/[0-9a-f]{32}/original"', page.text)
+
+
+def test_reasons_to_look_again_are_told_in_both_languages(visitor, desk) -> None:
+    from kunstkammer.web.inference.review import REASONS
+    from kunstkammer.web.pages.language import LANGUAGES, Words
+
+    assert all(f"reason.{reason}" in Words(language) for language in LANGUAGES for reason in REASONS)
+    for i in range(3):
+        send(visitor, (f"{i}.png", drawing(i)))
+    page = visitor.get("/review").text
+    assert "is not sure." in page
+    assert "The models disagree." in page
+    assert "It looks unlike what" in page
+    page = visitor.get("/review", headers={"Accept-Language": "de"}).text
+    assert "Die Modelle sind sich nicht einig." in page
+
+
+def test_the_examples_for_programs_run(visitor, tmp_path) -> None:
+    """The commands of the page are taken apart and sent: each address and method is one that the API knows."""
+    import shlex
+
+    page = visitor.get("/programs").text
+    commands = [html.unescape(text) for text in re.findall(r"<code>(.*?)</code>", page, re.DOTALL)]
+    lines = [line for text in commands for line in text.replace("\\\n", " ").splitlines()]
+    assert len(lines) == 8
+    token = post(visitor, "/login", password=PASSWORD) and post(visitor, "/admin/tokens", name="a program").text
+    secret = re.search(r"<pre[^>]*>([^<]+)</pre>", token)[1]
+    known = ""
+    for line in lines:
+        words = shlex.split(line.replace("TOKEN", secret).replace("ID", known).replace("LABEL", "manga"))
+        address = next(word for word in words if word.startswith("http")).partition("localhost")[2]
+        headers = dict(words[i + 1].split(": ", 1) for i, word in enumerate(words) if word == "-H")
+        body = {"files": {"file": ("picture.png", drawing(1))}} if "-F" in words else {}
+        body |= {"content": words[words.index("-d") + 1]} if "-d" in words else {}
+        method = words[words.index("-X") + 1] if "-X" in words else "POST" if body else "GET"
+        program = TestClient(visitor.app, base_url="http://localhost", headers=headers)
+        answer = program.request(method, address, **body)
+        assert answer.is_success, (line, answer.text)
+        if method == "POST" and address.endswith("/pictures"):
+            known = answer.json()["pictures"][0]["id"]
