@@ -168,13 +168,17 @@ def cascade_figure(cascades: Mapping[str, Sequence[tuple[str, float]]], limit: f
     return _image(figure)
 
 
-def _short(layer: str, most: int = 22) -> str:
-    """Return the end of a layer's name.
+def _short(layer: str, most: int = 24) -> str:
+    """Return the end of a layer's name, as many of its parts as there is room for.
 
     >>> _short("mobilenet_v2.layer.15.expand_1x1.convolution")
-    '...xpand_1x1.convolution'
+    '...expand_1x1.convolution'
     """
-    return layer if len(layer) <= most + 2 else f"...{layer[-most + 1 :]}"
+    parts = layer.split(".")
+    while len(parts) > 1 and len(".".join(parts)) > most:
+        del parts[0]
+    short = ".".join(parts)
+    return short if short == layer else f"...{short}"
 
 
 def _image(figure: Any) -> Image.Image:
