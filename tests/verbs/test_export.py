@@ -33,6 +33,8 @@ from kunstkammer.models.digest import weights_digest
 from kunstkammer.models.exported import CLASS_MAPS, INPUT, LOGITS, read_exported
 from kunstkammer.models.features import batch_features
 from kunstkammer.models.geometry import PictureGeometry
+from kunstkammer.models.scene import scene_around
+from kunstkammer.models.text_part import TextPart
 from kunstkammer.training.fit import write_checkpoint
 from kunstkammer.verbs import export as verb
 
@@ -217,3 +219,29 @@ def test_many_labels_come_with_their_thresholds(tmp_path):
     with pytest.raises(ModelError, match="belongs to other weights"):
         kk.export(tmp_path / "run")
     assert LOGITS in found.outputs
+
+
+def test_a_scene_model_is_exported_as_what_it_says_of_the_picture_alone(tmp_path, capsys):
+    torch.manual_seed(0)
+    task = Task(("angry", "fear", "happy"), multi_label=True, size=(32, 32))
+    backbone, geometry = create_model("sketchnet", task, options={"stages": [[4], [8]], "dense": 8})
+    text = TextPart("hashed", {"size": 16}, ("text",))
+    (tmp_path / "run").mkdir()
+    write_checkpoint(tmp_path / "run", scene_around(backbone, task.config(), text_width=16).eval(), geometry)
+    text.save(tmp_path / "run")
+    checkpoint = open_checkpoint(tmp_path / "run")
+    assert checkpoint.text is not None
+    result = kk.export(tmp_path / "run")
+    assert "of the picture alone" in capsys.readouterr().err
+    assert "left behind" in read_exported(result.out).answers_from
+    assert "answers from pictures; the text" in (result.out / "README.md").read_text()
+    plates = np.random.default_rng(0).integers(0, 256, (3, *checkpoint.plate_settings.shape), dtype=np.uint8)
+    session = onnxruntime.InferenceSession(str(result.out / "model.onnx"))
+    expected = checkpoint.model(checkpoint.prepare(torch.from_numpy(plates))).picture_logits.detach().numpy()
+    np.testing.assert_allclose(session.run([LOGITS], {INPUT: plates})[0], expected, atol=1e-4)
+
+
+def test_an_export_named_as_a_run_is_told_from_one(tmp_path):
+    exported = kk.export(checkpoint_of(NETWORKS["ResNet"](), tmp_path / "run")).out
+    with pytest.raises(ModelError, match="is an exported model, which serve answers from"):
+        open_checkpoint(exported)

@@ -15,6 +15,7 @@ from torch import Tensor
 from kunstkammer.errors import ModelError, guess
 from kunstkammer.models.calibration import CALIBRATION_FILE, Calibration
 from kunstkammer.models.environment import quiet_transformers
+from kunstkammer.models.exported import is_exported
 from kunstkammer.models.geometry import PictureGeometry
 from kunstkammer.models.memory import keep_freed_memory
 
@@ -154,6 +155,10 @@ def open_checkpoint(run: str | Path) -> Checkpoint:
         if not (folder / "config.json").is_file():
             if facts:
                 raise ModelError(f"{folder} is a run that has not finished; go on with: kunstkammer train ... --resume")
+            if is_exported(folder):
+                raise ModelError(
+                    f"{folder} is an exported model, which serve answers from; name the run it was made of."
+                )
             raise ModelError(
                 f"{folder} has no config.json, so it is not a checkpoint; name the folder of a finished run."
             )
