@@ -76,7 +76,9 @@ def checkpoint_of(model: torch.nn.Module, folder, *, plate: int = 140, seen: int
     return folder
 
 
-@pytest.mark.parametrize("name", NETWORKS)
+@pytest.mark.parametrize(
+    "name", [n if n in ("ResNet", "ViT") else pytest.param(n, marks=pytest.mark.slow) for n in NETWORKS]
+)
 def test_every_kind_of_network_answers_the_same(name, tmp_path):
     torch.manual_seed(0)
     folder = checkpoint_of(NETWORKS[name](), tmp_path / "run")
