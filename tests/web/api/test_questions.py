@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import io
 import zipfile
+from dataclasses import replace
 
 import pytest
 
+from tests.web.fakes import CARD
 from tests.web.visitors import API, is_problem, place, png
 
 pytestmark = pytest.mark.anyio
@@ -49,6 +51,14 @@ async def test_a_heat_map_is_made_once(tmp_path) -> None:
         assert "Did you mean 'gradient'?" in wrong["detail"]
         is_problem(await web.get(at, params={"target": "film"}), 422, "unfit")
         is_problem(await web.get(at, params={"versus": "film"}), 422, "unfit")
+
+
+async def test_a_label_may_have_a_slash(tmp_path) -> None:
+    async with place(tmp_path) as here, here.visitor() as web:
+        here.desk.served["comics"] = replace(CARD, labels=("comic/manga", "film"))
+        example = await web.get(f"{API}/models/comics/examples/comic%2Fmanga/0")
+        assert example.headers["content-type"] == "image/jpeg"
+        assert "/api/v1/models/{model}/examples/{label}/{n}" in (await web.get(f"{API}/openapi.json")).json()["paths"]
 
 
 async def test_models_and_what_they_have(tmp_path) -> None:

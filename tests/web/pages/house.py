@@ -71,10 +71,12 @@ def drawing(seed: int = 0, size: tuple[int, int] = (320, 240), form: str = "PNG"
 
 
 class Desk(FakeDesk):
-    """As `FakeDesk`, with a model of many labels beside it, and heat maps of the picture's proportions."""
+    """As `FakeDesk`, with a model of many labels beside it, and heat maps of the picture's proportions,
+    empty ones where `flat`."""
 
     def __init__(self) -> None:
         super().__init__((ONE, MANY, BROKEN))
+        self.flat = False
         self.asked: list[tuple[str, str, str | None, str | None]] = []
 
     async def predict(self, model: str, data: bytes, name: str = "") -> Answer:
@@ -93,7 +95,7 @@ class Desk(FakeDesk):
         self.asked.append((model, method, target, versus))
         image = read_picture(data)
         y, x = np.mgrid[0:1:32j, 0:1:32j]
-        heat = np.exp(-8 * ((x - 0.4) ** 2 + (y - 0.5) ** 2))
+        heat = 0 * x if self.flat else np.exp(-8 * ((x - 0.4) ** 2 + (y - 0.5) ** 2))
         pixels = np.zeros((32, 32, 4), np.uint8)
         pixels[..., 0], pixels[..., 3] = 230, (255 * heat).astype(np.uint8)
         png = io.BytesIO()

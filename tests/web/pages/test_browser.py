@@ -376,3 +376,17 @@ def test_what_the_server_cannot_do_is_said(browser, base, house) -> None:
         store.delete(None, id)
         page.locator(".correct").get_by_role("button", name="manga").click()
         page.get_by_role("alert").get_by_text("There is nothing here").wait_for()
+
+
+def test_an_empty_map_is_said(browser, base, house) -> None:
+    with visit(browser, base) as watched:
+        id = give(watched, ("a.png", drawing(42)))[0]
+        page = watched.open(f"/pictures/{id}")
+        house[2].flat = True
+        try:
+            page.get_by_role("button", name="Show", exact=True).click()
+            page.get_by_role("alert").get_by_text("its map is empty").wait_for()
+        finally:
+            house[2].flat = False
+        page.get_by_label("Method").select_option("gradient")
+        page.get_by_role("alert").wait_for(state="hidden")

@@ -37,7 +37,7 @@ async def model(house: TheHouse, model: ModelName) -> ModelOut:
 
 
 @router.get(
-    "/{model}/examples/{label}/{n}",
+    "/{model}/examples/{label:path}/{n}",
     response_class=Response,
     responses=problems(
         "not-there",

@@ -33,6 +33,14 @@ function troubled(text) {
   if (said) { said.textContent = text; said.hidden = !text; }
 }
 
+// A map may be nothing everywhere: then the picture would stand there as before, and nobody would know why.
+function isEmpty(image) {
+  const small = Object.assign(document.createElement("canvas"), { width: 64, height: 64 });
+  const drawing = small.getContext("2d");
+  drawing.drawImage(image, 0, 0, 64, 64);
+  return drawing.getImageData(0, 0, 64, 64).data.every((value, i) => i % 4 !== 3 || value === 0);
+}
+
 async function showMap() {
   const turn = asked += 1;
   const method = field("method");
@@ -58,7 +66,7 @@ async function showMap() {
     await map.decode().catch(() => undefined);
     showing(true);
     setOpacity();
-    tell(word("js.map_shown", words));
+    if (isEmpty(map)) { troubled(word("js.map_empty", words)); } else { tell(word("js.map_shown", words)); }
     const where = field("mount").getBoundingClientRect();
     if (where.bottom < 80 || where.top > innerHeight - 80) { field("mount").scrollIntoView({ block: "start" }); }
     const page = new URL(location.href);
