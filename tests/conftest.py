@@ -7,7 +7,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from hypothesis import settings
 from PIL import Image
+
+# A busy machine may take its time over one example; what a test may take in all is pytest's to say.
+settings.register_profile("kunstkammer", deadline=None)
+settings.load_profile("kunstkammer")
 
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
 SHARED = Path(__file__).resolve().parents[1].parent / "shared"
