@@ -79,8 +79,10 @@ def test_what_cannot_be_is_said(own, tmp_path):
     data, folder = own
     with pytest.raises(DataError, match="at least 2"):
         kk.fit_neighbours(folder, data, pictures=1)
-    with pytest.raises(ModelError, match="no folder"):
+    with pytest.raises(ModelError, match="There is no checkpoint folder .*none"):
         kk.fit_neighbours(tmp_path / "none", data)
+    with pytest.raises(ModelError, match="no folder to keep"):
+        kk.fit_neighbours("somebody/a-model", data)
 
 
 def test_each_label_gets_its_share_and_rare_ones_more():

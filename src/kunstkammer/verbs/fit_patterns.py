@@ -102,12 +102,12 @@ def fit_patterns(
     from kunstkammer.data.readers import read
     from kunstkammer.explanation.patterns.fit import fit_patterns as fit
     from kunstkammer.explanation.patterns.statistics import check_estimator
-    from kunstkammer.models.checkpoint import open_checkpoint
+    from kunstkammer.models.checkpoint import is_folder, open_checkpoint
 
     check_estimator(estimator)
     if pictures is not None and pictures < 1:
         raise DataError(f"pictures is {pictures}; give at least 1.")
-    if not Path(run).is_dir():
+    if not is_folder(run):
         raise ModelError(f"{run} is no folder to keep patterns in; fetch the checkpoint into a folder first.")
     checkpoint = open_checkpoint(run)
     part, chosen = training_part(checkpoint, read(data, label_column=label_column, label_separator=label_separator))
