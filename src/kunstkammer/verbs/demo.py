@@ -34,8 +34,7 @@ class DemoResult:
                 f"Heat maps: {self.heat_maps}",
                 f"Done in {self.seconds:.0f} s. Test accuracy {found.value:.3f} ({found.low:.3f} to {found.high:.3f}) "
                 f"on {self.measured.n} pages by artists that were not in training; ZeroR {zero:.3f}.",
-                f"Serve it:  python3 -m http.server 8000 --bind 127.0.0.1 --directory {self.measured.run}",
-                "           and open http://127.0.0.1:8000/report.html (or open the file itself)",
+                f"Serve it:  kunstkammer serve {self.measured.run}    (a page to ask it on; the report is there too)",
                 f"Try next:  kunstkammer predict {self.measured.run} {self.pages / 'test'}",
             ]
         )
