@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import errno
 import functools
+import gc
 import logging
 import logging.handlers
 import queue
@@ -118,6 +119,10 @@ async def _serve(settings: Settings, line: socket.socket) -> None:
     # Around the server rather than by it: what fails at the start is then an error with a name.
     async with app.router.lifespan_context(app):
         _tell(app.state.house.desk.cards())
+        # The libraries' million objects live as long as the process: looking through them again and again, as Python's
+        # collector does when many requests are open, took as long as the model did.
+        gc.collect()
+        gc.freeze()
         await Server(config).serve(sockets=[line])
     say("Stopped.")
 
