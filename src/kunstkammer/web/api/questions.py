@@ -29,6 +29,7 @@ from kunstkammer.web.api.shared import (
     TheHouse,
     file_answer,
     model_named,
+    newest,
     wait_for,
     wait_to_write,
 )
@@ -40,8 +41,6 @@ from kunstkammer.web.records import Picture, Who
 
 router = APIRouter()
 ASKED = ("not-there", "invalid", "forbidden", "unfit", "picture", "model-broken", "storage-full")
-LOOKED_AT = 500
-"""Of the newest pictures, when asked what to look at next."""
 
 
 @router.post("/pictures/{id}/predictions", tags=["answers"], responses=problems(*ASKED))
@@ -150,14 +149,7 @@ async def locate(house: TheHouse, who: Visitor, id: PictureId) -> Response:
 @router.get("/review", tags=["corrections"], responses=problems("invalid"))
 async def review(house: TheHouse, who: Visitor, limit: Annotated[int, Query(ge=1, le=100)] = 12) -> ReviewOut:
     """Return which of your newest pictures a person should look at next, and why."""
-    pictures: list[Picture] = []
-    after: str | None = None
-    while len(pictures) < LOOKED_AT:
-        leaf = await wait_for(house.store.list, who.visitor, after=after, limit=100)
-        pictures += leaf.items
-        after = leaf.next
-        if after is None:
-            break
+    pictures = await newest(house, who.visitor)
     found = await wait_for(house.desk.next_to_look_at, pictures, limit)
     return ReviewOut(pictures=[ReviewItem(picture=PictureOut.of(one), reason=reason) for one, reason in found])
 

@@ -14,6 +14,7 @@ from starlette.responses import Response
 
 from kunstkammer.web.house import House
 from kunstkammer.web.problems import ProblemError
+from kunstkammer.web.records import Picture
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -62,6 +63,23 @@ def model_named(house: House, name: str | None) -> str:
     if not cards:
         raise ProblemError("not-there", "No model is served here yet.")
     return next((card.name for card in cards if card.broken is None), cards[0].name)
+
+
+LOOKED_AT = 500
+"""So many of a visitor's newest pictures are thought of when it is asked which should be looked at next."""
+
+
+async def newest(house: House, visitor: str) -> list[Picture]:
+    """Return a visitor's newest pictures, `LOOKED_AT` or a few more."""
+    pictures: list[Picture] = []
+    after: str | None = None
+    while len(pictures) < LOOKED_AT:
+        leaf = await wait_for(house.store.list, visitor, after=after, limit=100)
+        pictures += leaf.items
+        after = leaf.next
+        if after is None:
+            break
+    return pictures
 
 
 def file_answer(request: Request, data: bytes, media_type: str, headers: dict[str, str] | None = None) -> Response:

@@ -5,8 +5,7 @@ from __future__ import annotations
 from fastapi import APIRouter, Request
 from starlette.responses import Response
 
-from kunstkammer.web.api.questions import LOOKED_AT
-from kunstkammer.web.api.shared import TheHouse, wait_for
+from kunstkammer.web.api.shared import TheHouse, newest, wait_for
 from kunstkammer.web.doors import Visitor
 from kunstkammer.web.inference.review import FAR
 from kunstkammer.web.pages.asking import serving
@@ -21,14 +20,7 @@ REVIEWED = 12
 @router.get("/review")
 async def review(request: Request, house: TheHouse, who: Visitor) -> Response:
     """The pictures of which a model would learn most, each with the reason and buttons to put it right."""
-    pictures: list[Picture] = []
-    after: str | None = None
-    while len(pictures) < LOOKED_AT:
-        leaf = await wait_for(house.store.list, who.visitor, after=after, limit=100)
-        pictures += leaf.items
-        after = leaf.next
-        if after is None:
-            break
+    pictures = await newest(house, who.visitor)
     found = await wait_for(house.desk.next_to_look_at, pictures, REVIEWED)
     cards = {card.name: card for card in house.desk.cards()}
     t = words_of(request)
