@@ -119,10 +119,7 @@ def signal_quality(
     Raises `ModelError` where a part is empty or no model input.
     """
     model = getattr(model, "_orig_mod", model)
-    statistics = {name: PatternStatistics.of(model, name) for name in ESTIMATORS}
-    for batch in fit:
-        add_batch(model, batch, statistics.values())
-    fitted = {name: one.patterns(model).tensors for name, one in statistics.items()}
+    fitted = _fitted(model, fit)
     weights = dict(model.named_buffers()) | dict(model.named_parameters())
     names = list(fitted["linear"])
     widths = {name: weights[name][0].numel() for name in names}
@@ -148,11 +145,7 @@ def signal_quality(
             for name, count in few.items()
         }
         measured = [name for name in measured if name not in few]
-        solved = {}
-        for name in measured:
-            directions = _directions(name, fitted, weights[name], moments[name], seed)
-            solver = Solver(moments.pop(name))
-            solved[name] = {e: (on, off, solver.best(on, off)) for e, (on, off) in directions.items()}
+        solved = {name: _solved(name, fitted, weights[name], moments.pop(name), seed) for name in measured}
         for sample_of in sampler.over(evaluate, 2, advance):
             for name in measured:
                 for estimator, found in solved[name].items():
@@ -164,6 +157,14 @@ def signal_quality(
         for row in _rows(name, estimator, correlations[name][estimator].value(), solved[name][estimator][0])
     ]
     return SignalQuality(rows, patches, left_out)
+
+
+def _fitted(model: nn.Module, batches: Iterable[Tensor]) -> dict[str, dict[str, Tensor]]:
+    """Fit the patterns of all estimators in one pass: estimator -> weight name -> pattern."""
+    statistics = {name: PatternStatistics.of(model, name) for name in ESTIMATORS}
+    for batch in batches:
+        add_batch(model, batch, statistics.values())
+    return {name: one.patterns(model).tensors for name, one in statistics.items()}
 
 
 class _Sampler:
@@ -197,6 +198,15 @@ def _joined(samples: Sequence[Sample]) -> Sample:
         return samples[0]
     parts = zip(*((s.x, s.y, s.passed, s.active) for s in samples), strict=True)
     return Sample(*(torch.cat(part, dim=1) for part in parts))
+
+
+def _solved(
+    name: str, fitted: dict[str, dict[str, Tensor]], weight: Tensor, moments: Moments, seed: int
+) -> dict[str, tuple[Tensor, Tensor, Tensor]]:
+    """Return for each estimator its directions, where the layer is active and where not, and the best v."""
+    directions = _directions(name, fitted, weight, moments, seed)
+    solver = Solver(moments)
+    return {e: (on, off, solver.best(on, off)) for e, (on, off) in directions.items()}
 
 
 def _directions(
