@@ -12,7 +12,7 @@ from benchmarks.contest import Found, Options, Target, compare, contest, seconds
 from benchmarks.predict import BATCH, decode_all, forward_all
 from benchmarks.subjects import RECIPES, pictures
 from kunstkammer.errors import PictureError
-from kunstkammer.models.checkpoint import open_checkpoint
+from kunstkammer.models.run import open_run
 from kunstkammer.training.fit import recipe_model, write_checkpoint
 from kunstkammer.web.inference.desk import Desk
 from kunstkammer.web.settings import Settings
@@ -31,7 +31,7 @@ def measure(options: Options) -> Iterator[Found]:
         run.mkdir(exist_ok=True)
         model, geometry = recipe_model(recipe(), collection.label_names or ("one", "two"), collection.multi_label)
         write_checkpoint(run, model.eval(), geometry)
-        checkpoint = open_checkpoint(run)
+        checkpoint = open_run(run)
         data = [_bytes(collection.source(i)) for i in range(len(collection))]
         plates = decode_all(collection, checkpoint)
         batches = [checkpoint.prepare(part) for part in plates.split(BATCH)]

@@ -14,9 +14,9 @@ from benchmarks.contest import Found, Options, Skipped, Target, compare, contest
 from benchmarks.subjects import pictures
 from kunstkammer.data.plates import make_plates
 from kunstkammer.data.survey import survey
-from kunstkammer.models.checkpoint import Checkpoint, open_checkpoint
 from kunstkammer.models.features import CPU_BATCH, kept_features
 from kunstkammer.models.memory import keep_freed_memory
+from kunstkammer.models.run import Run, open_run
 from kunstkammer.training.linear_head import fit_head
 
 if TYPE_CHECKING:
@@ -36,7 +36,7 @@ def measure(options: Options) -> Iterator[Found]:
     keep_freed_memory()
     run = options.scratch / "mobilenet"
     write_backbone(run)
-    checkpoint = open_checkpoint(run)
+    checkpoint = open_run(run)
     seen = survey(collection, checkpoint.plate_settings, show_progress=False)
     if seen.plates is None:
         yield Skipped(JOB, NAME, "no plates could be made")
@@ -72,7 +72,7 @@ def measure(options: Options) -> Iterator[Found]:
 
 
 @torch.inference_mode()
-def _forward(checkpoint: Checkpoint, batches: list[torch.Tensor]) -> None:
+def _forward(checkpoint: Run, batches: list[torch.Tensor]) -> None:
     for batch in batches:
         checkpoint.model(pixel_values=batch)
 
@@ -88,7 +88,7 @@ def write_backbone(run: Path) -> None:
     ).save_pretrained(run)
 
 
-def _whole_way(run: Path, checkpoint: Checkpoint, collection: Collection, options: Options) -> Iterator[Found]:
+def _whole_way(run: Path, checkpoint: Run, collection: Collection, options: Options) -> Iterator[Found]:
     """From picture files to a fitted head: ours with an empty cache, and with features known; against the pipeline."""
     from sklearn.linear_model import LogisticRegression
     from sklearn.pipeline import make_pipeline

@@ -16,7 +16,7 @@ from benchmarks.machine import cores
 from benchmarks.subjects import RECIPES, pictures
 from kunstkammer.data.plates import make_plate
 from kunstkammer.errors import DataError, PictureError
-from kunstkammer.models.checkpoint import Checkpoint, open_checkpoint
+from kunstkammer.models.run import Run, open_run
 from kunstkammer.training.fit import recipe_model, write_checkpoint
 from kunstkammer.verbs.predict import predict
 
@@ -43,7 +43,7 @@ def measure(options: Options) -> Iterator[Found]:
 
 def _contest(name: str, run: Path, collection: Collection, options: Options) -> Iterator[Found]:
     paths = _paths(collection, options)
-    checkpoint = open_checkpoint(run)
+    checkpoint = open_run(run)
     plates = decode_all(collection, checkpoint)  # also what the forward pass alone is given
     batches = [checkpoint.prepare(part) for part in plates.split(BATCH)]
 
@@ -71,7 +71,7 @@ def _paths(collection: Collection, options: Options) -> str | list[str | Path]:
     return files
 
 
-def decode_all(collection: Collection, checkpoint: Checkpoint) -> torch.Tensor:
+def decode_all(collection: Collection, checkpoint: Run) -> torch.Tensor:
     """Decode and scale each picture as `predict` does, on all cores; return uint8 (N, C, H, W) of the readable ones."""
 
     def plate(i: int) -> np.ndarray | None:
@@ -86,7 +86,7 @@ def decode_all(collection: Collection, checkpoint: Checkpoint) -> torch.Tensor:
 
 
 @torch.inference_mode()
-def forward_all(checkpoint: Checkpoint, batches: Sequence[torch.Tensor]) -> None:
+def forward_all(checkpoint: Run, batches: Sequence[torch.Tensor]) -> None:
     """Let the network answer batches that are ready in memory."""
     for values in batches:
         checkpoint.model(pixel_values=values).logits.cpu()

@@ -18,7 +18,7 @@ from benchmarks.predict import decode_all, forward_all
 from benchmarks.subjects import pictures
 from benchmarks.visitors import WAYS, Load, visit
 from kunstkammer.errors import KunstkammerError
-from kunstkammer.models.checkpoint import Checkpoint, open_checkpoint
+from kunstkammer.models.run import Run, open_run
 from kunstkammer.training.fit import recipe_model, write_checkpoint
 from kunstkammer.training.recipe import Recipe
 
@@ -50,7 +50,7 @@ def measure(options: Options) -> Iterator[Found]:
             Recipe.load("comic-manga", settings), collection.label_names or ("a", "b"), False
         )
         write_checkpoint(run, model.eval(), geometry)
-        bare = Bare(open_checkpoint(run), collection.select(range(min(SAMPLE, len(collection)))))
+        bare = Bare(open_run(run), collection.select(range(min(SAMPLE, len(collection)))))
         with serving(run, options.scratch / f"{run.name}-web") as server:
             yield from _under_load(name, server, files, bare, options)
 
@@ -58,7 +58,7 @@ def measure(options: Options) -> Iterator[Found]:
 class Bare:
     """The model alone: how many pictures a second it answers in batches, and how many with decoding before."""
 
-    def __init__(self, checkpoint: Checkpoint, sample: Collection) -> None:
+    def __init__(self, checkpoint: Run, sample: Collection) -> None:
         self.checkpoint, self.sample = checkpoint, sample
         self.batches = [checkpoint.prepare(part) for part in decode_all(sample, checkpoint).split(BATCH)]
         self.count = sum(len(batch) for batch in self.batches)

@@ -20,7 +20,7 @@ from kunstkammer.version import __version__
 
 if TYPE_CHECKING:
     from kunstkammer.data.readers.dispatch import read
-    from kunstkammer.models.checkpoint import open_checkpoint
+    from kunstkammer.models.run import open_run
     from kunstkammer.training.recipe import Recipe
     from kunstkammer.verbs.cartoonify import cartoonify
     from kunstkammer.verbs.check import check
@@ -41,7 +41,7 @@ if TYPE_CHECKING:
 _HOMES = {
     "read": "kunstkammer.data.readers.dispatch",
     "Recipe": "kunstkammer.training.recipe",
-    "open_checkpoint": "kunstkammer.models.checkpoint",
+    "open_run": "kunstkammer.models.run",
     "cartoonify": "kunstkammer.verbs.cartoonify",
     "check": "kunstkammer.verbs.check",
     "demo": "kunstkammer.verbs.demo",
@@ -75,7 +75,7 @@ __all__ = [
     "fit_neighbours",
     "fit_patterns",
     "list",
-    "open_checkpoint",
+    "open_run",
     "predict",
     "read",
     "serve",

@@ -30,7 +30,7 @@ HOMES: dict[str, tuple[str, ...]] = {
     "texts": ("kunstkammer.models.texts",),
     "losses": ("kunstkammer.training.losses",),
     "recipes": ("kunstkammer.training.recipe",),
-    "metrics": ("kunstkammer.evaluation.metrics",),
+    "metrics": ("kunstkammer.metrics.classification",),
     "explainers": (
         "kunstkammer.explanation.gradient",
         "kunstkammer.explanation.smoothgrad",

@@ -16,8 +16,8 @@ from kunstkammer.evaluation.calibration import (
     fit_calibration,
     label_calibration_error,
 )
-from kunstkammer.evaluation.metrics import expected_calibration_error
 from kunstkammer.evaluation.predictions import Predictions
+from kunstkammer.metrics.classification import expected_calibration_error
 from kunstkammer.models.calibration import Calibration, logits_of_probabilities, probabilities_of
 
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 from kunstkammer.evaluation.cases import find_cases
-from kunstkammer.evaluation.metrics import picture_f1
 from kunstkammer.evaluation.predictions import Predictions
+from kunstkammer.metrics.classification import picture_f1
 
 from .conftest import make
 

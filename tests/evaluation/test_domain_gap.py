@@ -10,8 +10,8 @@ import pytest
 from kunstkammer.errors import DataError
 from kunstkammer.evaluation.domain_gap import compare, label_shift
 from kunstkammer.evaluation.evaluate import evaluate_predictions
-from kunstkammer.evaluation.intervals import Interval, difference_of
 from kunstkammer.evaluation.predictions import Predictions
+from kunstkammer.metrics.intervals import Interval, difference_of
 
 from .conftest import EMOTIONS, calibrated, make
 
@@ -55,7 +55,7 @@ def test_the_published_example_of_newcombe():
 
 
 def _wilson(x: int, n: int) -> tuple[float, float]:
-    from kunstkammer.evaluation.intervals import wilson
+    from kunstkammer.metrics.intervals import wilson
 
     return wilson(x / n, n)
 

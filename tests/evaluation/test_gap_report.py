@@ -9,10 +9,10 @@ import pytest
 
 from kunstkammer.evaluation.domain_gap import compare
 from kunstkammer.evaluation.domain_shift import domain_auc, plane
-from kunstkammer.evaluation.metrics import one_hot
 from kunstkammer.evaluation.notes import Note
 from kunstkammer.evaluation.report.gap import Contrast, GapContent, OneSet, render, write_gap_report
 from kunstkammer.evaluation.report.gap_words import gap_verdict
+from kunstkammer.metrics.classification import one_hot
 
 from .conftest import EMOTIONS, PUBLISHED, calibrated, make
 from .test_report import HOSTILE, Page

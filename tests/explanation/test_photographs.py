@@ -9,7 +9,7 @@ import pytest
 
 from kunstkammer.explanation import explain, find_layer
 from kunstkammer.explanation.figure import to_heat, to_picture
-from kunstkammer.models.checkpoint import Checkpoint, open_checkpoint
+from kunstkammer.models.run import Run, open_run
 from kunstkammer.pictures.read import read_picture
 from kunstkammer.pictures.scale import fit_picture, to_tensor
 
@@ -33,12 +33,12 @@ THINGS = {
 
 
 @pytest.fixture(scope="module")
-def checkpoint() -> Checkpoint:
-    return open_checkpoint(WEIGHTS)
+def checkpoint() -> Run:
+    return open_run(WEIGHTS)
 
 
 @pytest.mark.parametrize("file", THINGS)
-def test_the_heat_lies_on_the_thing(file: str, checkpoint: Checkpoint) -> None:
+def test_the_heat_lies_on_the_thing(file: str, checkpoint: Run) -> None:
     label, (left, top, right, bottom) = THINGS[file]
     settings = checkpoint.plate_settings
     plate_size = (settings.height, settings.width)

@@ -9,7 +9,7 @@ from safetensors.torch import load_file
 from transformers import AutoModelForImageClassification
 
 from kunstkammer.errors import KunstkammerError
-from kunstkammer.models.checkpoint import open_checkpoint
+from kunstkammer.models.run import open_run
 from kunstkammer.training.trainer import Progress
 
 from .lesson import learn
@@ -26,7 +26,7 @@ def test_it_learns_and_writes_a_checkpoint_that_transformers_opens(collection_fo
     assert done.history[-1]["train_loss"] < done.history[0]["train_loss"]
     model = AutoModelForImageClassification.from_pretrained(tmp_path / "run")
     assert model.config.id2label == {0: "dark", 1: "light"}
-    checkpoint = open_checkpoint(tmp_path / "run")
+    checkpoint = open_run(tmp_path / "run")
     assert checkpoint.plate_settings.grey
     assert checkpoint.plate_settings.shape == (1, 32, 32)
     assert not [f for f in (tmp_path / "run").rglob("*") if f.suffix in {".bin", ".pt", ".pth", ".pkl"}]

@@ -13,7 +13,7 @@ from safetensors.torch import load_file, save_file
 
 import kunstkammer as kk
 from kunstkammer.errors import ModelError
-from kunstkammer.evaluation.metrics import expected_calibration_error
+from kunstkammer.metrics.classification import expected_calibration_error
 from tests.cli.command import run
 from tests.conftest import write_collection
 
@@ -34,7 +34,7 @@ def trained(tmp_path_factory) -> tuple[Path, Path, object]:
 
 def test_train_keeps_a_temperature_and_measures_the_model_as_it_is(trained):
     _, folder, measured = trained
-    found = kk.open_checkpoint(folder).calibration
+    found = kk.open_run(folder).calibration
     assert found.pictures == 30
     kept = json.loads((folder / "metrics.json").read_text())
     plain = measured.predictions
@@ -55,7 +55,7 @@ def test_train_keeps_a_temperature_and_measures_the_model_as_it_is(trained):
 def test_predict_gives_calibrated_probabilities_where_asked(trained):
     data, folder, _ = trained
     pictures = [str(data / "dark" / f"{i:03}.png") for i in range(3)]
-    checkpoint = kk.open_checkpoint(folder)
+    checkpoint = kk.open_run(folder)
     plain = kk.predict(folder, pictures).predictions.probabilities
     calibrated = kk.predict(folder, pictures, calibrated=True).predictions.probabilities
     logits = np.log(plain) / checkpoint.calibration.temperature

@@ -16,7 +16,7 @@ from kunstkammer.data.plates import PlateSettings, make_plate
 from kunstkammer.errors import DataError, ModelError, UnknownNameError
 from kunstkammer.files import write_json
 from kunstkammer.models.catalogue import Task, create_model
-from kunstkammer.models.checkpoint import open_checkpoint
+from kunstkammer.models.run import open_run
 from kunstkammer.pictures import read
 from kunstkammer.registry import names
 from kunstkammer.verbs.overlays import look_at
@@ -135,7 +135,7 @@ def test_the_maps_are_those_of_the_function(one, pictures, tmp_path):
     from kunstkammer.explanation import explain
 
     found = kunstkammer.explain(one, pictures, out=tmp_path, target="manga", method="gradient", raw="safetensors")
-    opened = open_checkpoint(one)
+    opened = open_run(one)
     plates = [make_plate(pictures / name, opened.plate_settings, name) for name in ("a.png", "b.jpg", "c.png")]
     expected = explain(opened.model, opened.prepare(torch.from_numpy(np.stack(plates))), 1, "gradient").sum(dim=1)
     for row, heat in zip(found.maps, expected.numpy(), strict=True):

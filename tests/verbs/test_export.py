@@ -28,11 +28,11 @@ from kunstkammer.errors import DataError, ModelError
 from kunstkammer.models import onnx_export
 from kunstkammer.models.calibration import Calibration
 from kunstkammer.models.catalogue import Task, create_model
-from kunstkammer.models.checkpoint import open_checkpoint
 from kunstkammer.models.digest import weights_digest
 from kunstkammer.models.exported import CLASS_MAPS, INPUT, LOGITS, read_exported
 from kunstkammer.models.features import batch_features
 from kunstkammer.models.geometry import PictureGeometry
+from kunstkammer.models.run import open_run
 from kunstkammer.models.scene import scene_around
 from kunstkammer.models.text_part import TextPart
 from kunstkammer.training.fit import write_checkpoint
@@ -90,7 +90,7 @@ def test_every_kind_of_network_answers_the_same(name, tmp_path):
     assert found.labels == ("a", "b", "c")
     assert found.plate.settings == PlateSettings(140, 140, fit="crop")
     session = onnxruntime.InferenceSession(str(result.out / "model.onnx"))
-    checkpoint = open_checkpoint(folder)
+    checkpoint = open_run(folder)
     plates = np.random.default_rng(3).integers(0, 256, (5, 3, 140, 140), dtype=np.uint8)
     logits, features, *maps = session.run(None, {INPUT: plates})
     expected = checkpoint.logits(torch.from_numpy(plates)).numpy()
@@ -198,7 +198,7 @@ def test_damage_is_seen_when_it_is_opened(tmp_path):
 
 
 def test_the_plates_it_compares_on_are_real_and_not(tmp_path):
-    checkpoint = open_checkpoint(checkpoint_of(NETWORKS["ResNet"](), tmp_path / "run"))
+    checkpoint = open_run(checkpoint_of(NETWORKS["ResNet"](), tmp_path / "run"))
     plates = verb.probe_plates(checkpoint)
     assert plates.shape == (16, 3, 140, 140)
     assert len(np.unique(plates.reshape(16, -1), axis=0)) == 16
@@ -231,7 +231,7 @@ def test_a_scene_model_is_exported_as_what_it_says_of_the_picture_alone(tmp_path
     (tmp_path / "run").mkdir()
     write_checkpoint(tmp_path / "run", scene_around(backbone, task.config(), text_width=16).eval(), geometry)
     text.save(tmp_path / "run")
-    checkpoint = open_checkpoint(tmp_path / "run")
+    checkpoint = open_run(tmp_path / "run")
     assert checkpoint.text is not None
     result = kk.export(tmp_path / "run")
     assert "of the picture alone" in capsys.readouterr().err
@@ -246,4 +246,4 @@ def test_a_scene_model_is_exported_as_what_it_says_of_the_picture_alone(tmp_path
 def test_an_export_named_as_a_run_is_told_from_one(tmp_path):
     exported = kk.export(checkpoint_of(NETWORKS["ResNet"](), tmp_path / "run")).out
     with pytest.raises(ModelError, match="is an exported model, which serve answers from"):
-        open_checkpoint(exported)
+        open_run(exported)

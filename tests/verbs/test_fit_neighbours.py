@@ -47,7 +47,7 @@ def test_the_training_part_is_kept_with_small_pictures(own):
     assert {parts[file] for file in found.files} == {"train"}
     assert all(own == (Path(file).parent.name,) for file, own in zip(found.files, found.labels, strict=True))
     assert Image.open(BytesIO(found.thumbnail(0))).size == (48, 48)
-    checkpoint = kk.open_checkpoint(folder)
+    checkpoint = kk.open_run(folder)
     from kunstkammer.data.plates import make_plates
     from kunstkammer.models.features import collect_features
 

@@ -75,7 +75,7 @@ def test_a_preparation_holds_for_what_is_learned_from_and_not_for_the_test(tmp_p
     found = parts(tmp_path / "run")
     learned = [file for file, part in found.items() if part in ("train", "validation")]
     assert drawn == [(1, "manga")] * len(learned)
-    assert kunstkammer.open_checkpoint(tmp_path / "run").plate_settings.preparation == ""
+    assert kunstkammer.open_run(tmp_path / "run").plate_settings.preparation == ""
     kunstkammer.train(data, RECIPE, out=tmp_path / "plain")
     assert len(drawn) == len(learned)
     one, two = load_file(tmp_path / "run" / "model.safetensors"), load_file(tmp_path / "plain" / "model.safetensors")

@@ -11,7 +11,7 @@ import kunstkammer
 from kunstkammer.errors import DataError, KunstkammerError, RecipeError, UnknownNameError
 from kunstkammer.evaluation.experiment import Change
 from kunstkammer.evaluation.transfer import Result, compare_conditions
-from kunstkammer.models.checkpoint import open_checkpoint
+from kunstkammer.models.run import open_run
 from kunstkammer.training.conditions import Condition, parse_condition, parse_conditions
 from tests.cli.command import run as command
 from tests.conftest import write_collection
@@ -59,8 +59,8 @@ def test_every_condition_has_a_row_and_runs_that_open(found):
         assert 0 <= row.error_b.low <= row.error_b.value <= row.error_b.high <= 1
         assert 0.4 < row.shift <= 1
     for run in found.row("comic+coral").runs:
-        assert open_checkpoint(run).facts["adapted"] == {"by": "coral", "to": "drawings", "pictures": 40}
-    plain, adapted = (open_checkpoint(found.row(name).runs[0]).model for name in ("none", "adabn"))
+        assert open_run(run).facts["adapted"] == {"by": "coral", "to": "drawings", "pictures": 40}
+    plain, adapted = (open_run(found.row(name).runs[0]).model for name in ("none", "adabn"))
     statistics = [net.resnet.embedder.embedder.normalization.running_mean for net in (plain, adapted)]
     assert not np.allclose(*(s.numpy() for s in statistics), atol=1e-3)
 

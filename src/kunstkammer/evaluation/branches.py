@@ -11,7 +11,10 @@ import numpy as np
 
 from kunstkammer.errors import DataError
 from kunstkammer.evaluation.evaluate import affordable_resamples
-from kunstkammer.evaluation.intervals import (
+from kunstkammer.evaluation.notes import Note
+from kunstkammer.evaluation.predictions import Predictions
+from kunstkammer.metrics.classification import Metric, one_hot
+from kunstkammer.metrics.intervals import (
     Interval,
     bootstrap,
     bootstrap_interval,
@@ -20,9 +23,6 @@ from kunstkammer.evaluation.intervals import (
     group_numbers,
     widen_if_perfect,
 )
-from kunstkammer.evaluation.metrics import Metric, one_hot
-from kunstkammer.evaluation.notes import Note
-from kunstkammer.evaluation.predictions import Predictions
 from kunstkammer.registry import get
 
 BRANCH_METRICS = ("roc_auc", "mean_average_precision")

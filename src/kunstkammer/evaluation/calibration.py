@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from kunstkammer.evaluation.intervals import Interval, bootstrap, bootstrap_interval, group_numbers
-from kunstkammer.evaluation.metrics import ECE_BINS, calibration_bin, expected_calibration_error, one_hot
+from kunstkammer.metrics.classification import ECE_BINS, calibration_bin, expected_calibration_error, one_hot
+from kunstkammer.metrics.intervals import Interval, bootstrap, bootstrap_interval, group_numbers
 from kunstkammer.models.calibration import THRESHOLD, Calibration, probabilities_of
 
 if TYPE_CHECKING:

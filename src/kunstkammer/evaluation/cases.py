@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from kunstkammer.evaluation.metrics import picture_f1
 from kunstkammer.evaluation.predictions import THRESHOLD, Predictions
+from kunstkammer.metrics.classification import picture_f1
 
 NOTHING = "–"
 

@@ -25,7 +25,7 @@ from typing import Any
 
 import numpy as np
 
-from kunstkammer.evaluation.metrics import decide, one_hot, roc_auc
+from kunstkammer.metrics.classification import decide, one_hot, roc_auc
 
 STILL = 0.05
 NEAR_PRIOR = 0.3

@@ -21,10 +21,10 @@ from scipy.stats import norm
 
 from kunstkammer.errors import DataError
 from kunstkammer.evaluation.evaluate import Evaluation, affordable_resamples, evaluate_predictions
-from kunstkammer.evaluation.intervals import LEVEL, Interval, bootstrap_interval, difference_of, wilson
-from kunstkammer.evaluation.metrics import Metric
 from kunstkammer.evaluation.predictions import Predictions
 from kunstkammer.evaluation.two_sets import Draw, Side, TwoSets, ties
+from kunstkammer.metrics.classification import Metric
+from kunstkammer.metrics.intervals import LEVEL, Interval, bootstrap_interval, difference_of, wilson
 from kunstkammer.registry import get
 
 FEWEST_CONFUSED = 10

@@ -16,14 +16,14 @@ from typing import Any
 import numpy as np
 
 from kunstkammer.errors import DataError
-from kunstkammer.evaluation.intervals import (
+from kunstkammer.metrics.classification import class_roc_auc, one_hot
+from kunstkammer.metrics.intervals import (
     Interval,
     bootstrap,
     bootstrap_interval,
     group_numbers,
     widen_if_perfect,
 )
-from kunstkammer.evaluation.metrics import class_roc_auc, one_hot
 
 FEWEST = 10
 FEWEST_OF_CLASS = 10

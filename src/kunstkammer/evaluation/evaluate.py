@@ -11,7 +11,11 @@ import numpy as np
 
 from kunstkammer.errors import DataError
 from kunstkammer.evaluation.collapse import Collapse, find_collapse
-from kunstkammer.evaluation.intervals import (
+from kunstkammer.evaluation.notes import Note
+from kunstkammer.evaluation.predictions import Predictions
+from kunstkammer.evaluation.tallies import Calibration, ClassRow, calibrate, class_rows, confusion_matrix
+from kunstkammer.metrics.classification import Metric, class_roc_auc, decide, one_hot
+from kunstkammer.metrics.intervals import (
     Interval,
     bootstrap,
     bootstrap_interval,
@@ -21,10 +25,6 @@ from kunstkammer.evaluation.intervals import (
     share_interval,
     widen_if_perfect,
 )
-from kunstkammer.evaluation.metrics import Metric, class_roc_auc, decide, one_hot
-from kunstkammer.evaluation.notes import Note
-from kunstkammer.evaluation.predictions import Predictions
-from kunstkammer.evaluation.tallies import Calibration, ClassRow, calibrate, class_rows, confusion_matrix
 from kunstkammer.registry import entries
 
 _RANKED_BUDGET = 400_000_000

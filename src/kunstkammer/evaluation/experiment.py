@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from kunstkammer.evaluation.intervals import LEVEL, Interval, group_numbers
+from kunstkammer.metrics.intervals import LEVEL, Interval, group_numbers
 
 
 @dataclass(frozen=True)

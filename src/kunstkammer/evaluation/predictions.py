@@ -19,7 +19,7 @@ from kunstkammer.progress import progress, say
 if TYPE_CHECKING:
     from kunstkammer.data.collection import Collection
     from kunstkammer.data.plates import Plates, PlateSettings
-    from kunstkammer.models.checkpoint import Checkpoint
+    from kunstkammer.models.run import Run
 
 THRESHOLD = 0.5
 """With many labels, a label is predicted where its probability is above this."""
@@ -131,7 +131,7 @@ class Predictions:
 
 
 def predict_collection(
-    checkpoint: Checkpoint,
+    checkpoint: Run,
     collection: Collection,
     *,
     batch_size: int = 32,
@@ -189,7 +189,7 @@ def predict_collection(
     return predictions, errors
 
 
-def _on_accelerator(checkpoint: Checkpoint) -> bool:
+def _on_accelerator(checkpoint: Run) -> bool:
     """Say whether a model runs elsewhere than on the processor."""
     first = next(checkpoint.model.parameters(), None)
     return first is not None and first.device.type != "cpu"

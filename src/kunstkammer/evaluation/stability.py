@@ -15,15 +15,15 @@ import numpy as np
 import torch
 
 from kunstkammer.errors import DataError
-from kunstkammer.evaluation.intervals import (
+from kunstkammer.evaluation.predictions import UNLABELLED
+from kunstkammer.metrics.classification import decide, one_hot
+from kunstkammer.metrics.intervals import (
     Interval,
     bootstrap,
     bootstrap_interval,
     group_numbers,
     share_interval,
 )
-from kunstkammer.evaluation.metrics import decide, one_hot
-from kunstkammer.evaluation.predictions import UNLABELLED
 from kunstkammer.pictures.changes import Change
 from kunstkammer.registry import entries, get
 

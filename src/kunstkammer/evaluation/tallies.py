@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from kunstkammer.evaluation.intervals import Interval
-from kunstkammer.evaluation.metrics import decide, one_hot
+from kunstkammer.metrics.classification import decide, one_hot
+from kunstkammer.metrics.intervals import Interval
 
 CALIBRATION_BINS = 10
 

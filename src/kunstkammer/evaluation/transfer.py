@@ -10,11 +10,11 @@ import numpy as np
 
 from kunstkammer.errors import DataError
 from kunstkammer.evaluation.experiment import Change, holm, mean_error, paired_change
-from kunstkammer.evaluation.metrics import picture_f1
+from kunstkammer.metrics.classification import picture_f1
 
 if TYPE_CHECKING:
-    from kunstkammer.evaluation.intervals import Interval
     from kunstkammer.evaluation.predictions import Predictions
+    from kunstkammer.metrics.intervals import Interval
 
 SIGNIFICANT = 0.05
 

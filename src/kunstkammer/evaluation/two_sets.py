@@ -9,7 +9,9 @@ from pathlib import PurePosixPath
 
 import numpy as np
 
-from kunstkammer.evaluation.intervals import (
+from kunstkammer.evaluation.predictions import Predictions
+from kunstkammer.metrics.classification import decide, label_counts, one_hot
+from kunstkammer.metrics.intervals import (
     Interval,
     bootstrap,
     bootstrap_interval,
@@ -18,8 +20,6 @@ from kunstkammer.evaluation.intervals import (
     share_interval,
     wilson,
 )
-from kunstkammer.evaluation.metrics import decide, label_counts, one_hot
-from kunstkammer.evaluation.predictions import Predictions
 
 PAIRED_FROM = 0.9
 """Sets are paired by themselves when so many of the names of the larger one stand in the other too."""

@@ -12,9 +12,9 @@ from torch import Tensor, nn
 from torch.nn.functional import avg_pool2d, interpolate
 
 from kunstkammer.errors import ModelError, unknown_name
-from kunstkammer.evaluation.intervals import resample_weights
 from kunstkammer.explanation.baseline import baseline_for
 from kunstkammer.explanation.task import borrowed, logits_of
+from kunstkammer.metrics.intervals import resample_weights
 
 RANDOM = "random"
 ORDERS = ("most", "least")

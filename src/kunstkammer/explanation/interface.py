@@ -106,7 +106,7 @@ def check_pixels(pixels: Tensor) -> None:
     if not pixels.is_floating_point():
         raise ModelError(
             f"Pixels must be the model's input, normalised floats, not {str(pixels.dtype).removeprefix('torch.')}; "
-            "prepare them first (Checkpoint.prepare)."
+            "prepare them first (Run.prepare)."
         )
 
 

@@ -17,8 +17,8 @@ from transformers import ResNetConfig, ResNetForImageClassification
 
 from kunstkammer.data.plates import PlateSettings
 from kunstkammer.errors import ModelError, RecipeError, guess, unknown_name
-from kunstkammer.models.checkpoint import is_folder, is_grey, load_pretrained, model_channels, refuse_pickles
 from kunstkammer.models.geometry import PictureGeometry
+from kunstkammer.models.run import is_folder, is_grey, load_pretrained, model_channels, refuse_pickles
 from kunstkammer.models.sketchnet import SketchNet, SketchNetConfig
 from kunstkammer.registry import get, names, register
 

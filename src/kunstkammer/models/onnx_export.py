@@ -23,8 +23,8 @@ from torch import Tensor, nn
 
 from kunstkammer.errors import ModelError
 from kunstkammer.models.catalogue import output_layer
-from kunstkammer.models.checkpoint import Checkpoint
 from kunstkammer.models.exported import CLASS_MAPS, FEATURES, INPUT, LOGITS
+from kunstkammer.models.run import Run
 
 NEEDED = ("onnx", "onnxscript", "onnxruntime")
 _CLOSE = 1e-4
@@ -54,7 +54,7 @@ class PlatesToAnswers(nn.Module):
         features: whether to give features too.
     """
 
-    def __init__(self, checkpoint: Checkpoint, *, place: MapPlace | None = None, features: bool = True) -> None:
+    def __init__(self, checkpoint: Run, *, place: MapPlace | None = None, features: bool = True) -> None:
         super().__init__()
         self.network = checkpoint.model
         self.geometry = checkpoint.geometry
@@ -105,7 +105,7 @@ def require_onnx() -> None:
 
 
 @torch.inference_mode()
-def has_features(checkpoint: Checkpoint, plates: Tensor) -> bool:
+def has_features(checkpoint: Run, plates: Tensor) -> bool:
     """Say whether the output layer sees one vector (or one a token) for each picture."""
     try:
         found = PlatesToAnswers(checkpoint)(plates)[1]
@@ -115,7 +115,7 @@ def has_features(checkpoint: Checkpoint, plates: Tensor) -> bool:
 
 
 @torch.inference_mode()
-def gives_class_maps(checkpoint: Checkpoint, plates: Tensor, place: MapPlace) -> bool:
+def gives_class_maps(checkpoint: Run, plates: Tensor, place: MapPlace) -> bool:
     """Say whether the logits are linear in the mean of the map at `place`, so that class maps are exact."""
     head = output_layer(checkpoint.model)
     try:

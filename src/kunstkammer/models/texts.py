@@ -211,7 +211,7 @@ class HubText:
     def __init__(self, model: str | None = None, max_length: int = 128, batch_size: int = 32) -> None:
         from transformers import AutoConfig
 
-        from kunstkammer.models.checkpoint import is_folder, refuse_pickles
+        from kunstkammer.models.run import is_folder, refuse_pickles
 
         if not model:
             raise RecipeError("text.options.model is missing: name the folder or the hub id of a text encoder.")

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from kunstkammer.evaluation.calibration import CalibrationEffect
     from kunstkammer.evaluation.predictions import Predictions
     from kunstkammer.models.calibration import Calibration
-    from kunstkammer.models.checkpoint import Checkpoint
+    from kunstkammer.models.run import Run
     from kunstkammer.training.prepared import Material
     from kunstkammer.verbs.measure import Setting
 
@@ -28,14 +28,14 @@ def calibrate_run(run: Path, known: Material, extras: Mapping[str, Any]) -> Cali
     known: what was learnt from; extras: what the model takes beside the pixels, a row a plate.
     """
     from kunstkammer.evaluation.calibration import LEAST_PICTURES, fit_calibration
-    from kunstkammer.models.checkpoint import open_checkpoint
     from kunstkammer.models.digest import weights_digest
+    from kunstkammer.models.run import open_run
 
     rows = np.asarray(known.validation)
     if len(rows) < LEAST_PICTURES:
         say(f"No calibration: {len(rows)} pictures of validation are too few for it; {LEAST_PICTURES} are needed.")
         return None
-    checkpoint = open_checkpoint(run)
+    checkpoint = open_run(run)
     parts = []
     for start in range(0, len(rows), BATCH):
         batch = rows[start : start + BATCH]
@@ -50,7 +50,7 @@ def calibrate_run(run: Path, known: Material, extras: Mapping[str, Any]) -> Cali
 
 
 def calibrated_answers(
-    checkpoint: Checkpoint, predictions: Predictions, groups: Sequence[int] | None, setting: Setting
+    checkpoint: Run, predictions: Predictions, groups: Sequence[int] | None, setting: Setting
 ) -> CalibrationEffect | None:
     """Return what the model's calibration does to the sureness of `predictions`; None where it has none."""
     from kunstkammer.evaluation.calibration import calibration_effect

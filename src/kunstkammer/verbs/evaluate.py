@@ -14,7 +14,7 @@ from kunstkammer.progress import say
 
 if TYPE_CHECKING:
     from kunstkammer.data.collection import Collection
-    from kunstkammer.models.checkpoint import Checkpoint
+    from kunstkammer.models.run import Run
     from kunstkammer.verbs.gap import Asked, Compared
     from kunstkammer.verbs.measure import Measured, Setting
 
@@ -60,7 +60,7 @@ def evaluate(
         DataError: where no picture has a label that the model knows, or the split is empty.
         ModelError: where the run cannot be opened.
     """
-    from kunstkammer.models.checkpoint import open_checkpoint
+    from kunstkammer.models.run import open_run
     from kunstkammer.registry import get
     from kunstkammer.verbs.gap import measure_sets, set_names
     from kunstkammer.verbs.measure import measure
@@ -69,7 +69,7 @@ def evaluate(
         raise DataError(f"There is no split '{split}'.{guess(split, SPLITS)} Known: {', '.join(SPLITS)}.")
     if explainer is not None:
         get("explainers", explainer)
-    checkpoint = open_checkpoint(run)
+    checkpoint = open_run(run)
     options = {"label_column": label_column, "label_separator": label_separator, "text_file": text_file}
     asked = [_asked(checkpoint, one, split, options) for one in (data, *more)]
     setting = _setting(checkpoint, asked[0], stability=stability, explainer=explainer)
@@ -84,7 +84,7 @@ def evaluate(
     return measure_sets(checkpoint, asked, folder, setting, paired=paired)
 
 
-def _asked(checkpoint: Checkpoint, data: Any, split: str, options: dict[str, Any]) -> Asked:
+def _asked(checkpoint: Run, data: Any, split: str, options: dict[str, Any]) -> Asked:
     """Read a collection, choose its part, and see which of its labels the model knows."""
     from kunstkammer.data.readers import read
     from kunstkammer.verbs.gap import Asked
@@ -100,7 +100,7 @@ def _asked(checkpoint: Checkpoint, data: Any, split: str, options: dict[str, Any
     return Asked(collection.name, part, chosen, tuple(name for name in collection.label_names if name not in known))
 
 
-def _setting(checkpoint: Checkpoint, asked: Asked, *, stability: int, explainer: str | None) -> Setting:
+def _setting(checkpoint: Run, asked: Asked, *, stability: int, explainer: str | None) -> Setting:
     from kunstkammer.verbs.measure import Setting, usage
 
     prior = checkpoint.facts.get("label_prior")
@@ -120,7 +120,7 @@ def default_folder(run: str | Path, name: str) -> Path:
     return (Path(run) if Path(run).is_dir() else Path()) / f"evaluation-{safe[:80]}"
 
 
-def choose_part(checkpoint: Checkpoint, collection: Collection, split: str) -> tuple[str, Collection]:
+def choose_part(checkpoint: Run, collection: Collection, split: str) -> tuple[str, Collection]:
     """Return which part is measured and its pictures; pictures that the model learnt from are never in "auto"."""
     parts = own_parts(checkpoint, collection) or collection.splits
     if split == "all" or (split == "auto" and "test" not in parts):
@@ -132,7 +132,7 @@ def choose_part(checkpoint: Checkpoint, collection: Collection, split: str) -> t
     return wanted, collection.select(rows)
 
 
-def own_parts(checkpoint: Checkpoint, collection: Collection) -> list[str] | None:
+def own_parts(checkpoint: Run, collection: Collection) -> list[str] | None:
     """Return the parts that a run made of this very collection, None if it learnt from another one.
 
     A collection is known again by its files: those of `split.csv` that lie in it. So a model is never measured by

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from kunstkammer.data.collection import Collection
-    from kunstkammer.models.checkpoint import Checkpoint
+    from kunstkammer.models.run import Run
 
 BATCH = 8
 """Pictures held, and rows explained, at a time: a network of 50 layers at 224 pixels stays under 2 GB."""
@@ -104,14 +104,14 @@ def explain(
         ModelError: where the model cannot have a method that was asked for by name, and says why.
     """
     from kunstkammer.explanation.figure import RAW_FORMATS
-    from kunstkammer.models.checkpoint import open_checkpoint
+    from kunstkammer.models.run import open_run
     from kunstkammer.verbs.pictures import collection_of
 
     if raw not in RAW_FORMATS:
         raise unknown_name("format of raw maps", raw, RAW_FORMATS)
     methods, every = _methods(method)
     collection = collection_of(paths)
-    checkpoint = open_checkpoint(run)
+    checkpoint = open_run(run)
     questions = Questions.of(checkpoint, target, versus)
     with disk_errors(out):
         Path(out).mkdir(parents=True, exist_ok=True)
@@ -136,7 +136,7 @@ class _Walk:
     """Goes over batches of pictures and writes what it finds; keeps a few small pictures for the comparison."""
 
     def __init__(
-        self, checkpoint: Checkpoint, questions: Questions, methods: list[str], every: bool, out: Path, raw: str
+        self, checkpoint: Run, questions: Questions, methods: list[str], every: bool, out: Path, raw: str
     ) -> None:
         self.checkpoint, self.questions, self.methods, self.out, self.raw = checkpoint, questions, methods, out, raw
         self.every = every
@@ -235,7 +235,7 @@ class _Walk:
 
 
 def _opened(
-    collection: Collection, checkpoint: Checkpoint, unreadable: list[PictureError]
+    collection: Collection, checkpoint: Run, unreadable: list[PictureError]
 ) -> Iterator[tuple[list[int], list[Look]]]:
     """Yield the pictures a batch at a time, opened by threads; those that cannot be read go to `unreadable`."""
     settings = checkpoint.plate_settings

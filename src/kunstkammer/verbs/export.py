@@ -27,8 +27,8 @@ from kunstkammer.models.exported import (
 from kunstkammer.progress import say
 
 if TYPE_CHECKING:
-    from kunstkammer.models.checkpoint import Checkpoint
     from kunstkammer.models.onnx_export import MapPlace, PlatesToAnswers
+    from kunstkammer.models.run import Run
 
 TOLERANCE = 1e-4
 """Logits may differ by this (by this share of them where they are larger than 1), probabilities by this."""
@@ -98,8 +98,8 @@ def export(run: str | Path, *, out: str | Path | None = None) -> ExportResult:
             answers otherwise than the run (nothing is left behind).
         DataError: `out` holds something else.
     """
-    from kunstkammer.models.checkpoint import open_checkpoint
     from kunstkammer.models.onnx_export import require_onnx, write_onnx
+    from kunstkammer.models.run import open_run
 
     require_onnx()
     source = Path(run)
@@ -107,7 +107,7 @@ def export(run: str | Path, *, out: str | Path | None = None) -> ExportResult:
     if out is None and source.is_dir():
         folder = source.resolve().parent / f"{source.resolve().name}-onnx"
     _require_place(folder)
-    checkpoint = open_checkpoint(run)
+    checkpoint = open_run(run)
     if checkpoint.text is not None:
         say("A scene model: exported as what it says of the picture alone; its text part stays behind.")
     plates = probe_plates(checkpoint)
@@ -131,7 +131,7 @@ def _require_place(folder: Path) -> None:
         raise DataError(f"{folder} holds something else than an exported model; name another folder with --out.")
 
 
-def probe_plates(checkpoint: Checkpoint) -> np.ndarray:
+def probe_plates(checkpoint: Run) -> np.ndarray:
     """Return uint8 plates (N, C, H, W) to compare answers on: drawn pages, noise, and nothing but black and white."""
     import io
 
@@ -160,7 +160,7 @@ def _tensor(plates: np.ndarray) -> Any:
     return torch.from_numpy(np.ascontiguousarray(plates))
 
 
-def _module(checkpoint: Checkpoint, plates: np.ndarray) -> tuple[PlatesToAnswers, Any]:
+def _module(checkpoint: Run, plates: np.ndarray) -> tuple[PlatesToAnswers, Any]:
     """Return what is exported, and the centres of the cells of its class maps (None without them)."""
     from kunstkammer.models.onnx_export import PlatesToAnswers, gives_class_maps, has_features
 
@@ -172,7 +172,7 @@ def _module(checkpoint: Checkpoint, plates: np.ndarray) -> tuple[PlatesToAnswers
     return PlatesToAnswers(checkpoint, features=features), None
 
 
-def _pooled_map(checkpoint: Checkpoint, plates: np.ndarray) -> tuple[MapPlace, Any] | None:
+def _pooled_map(checkpoint: Run, plates: np.ndarray) -> tuple[MapPlace, Any] | None:
     """Return the map that Grad-CAM reads and the centres of its cells, None where there is none."""
     from kunstkammer.explanation.layers import find_place
     from kunstkammer.explanation.task import borrowed
@@ -187,7 +187,7 @@ def _pooled_map(checkpoint: Checkpoint, plates: np.ndarray) -> tuple[MapPlace, A
     return MapPlace(place.name, place.call, place.to_map), centres
 
 
-def _compare(checkpoint: Checkpoint, module: PlatesToAnswers, file: Path, plates: np.ndarray) -> float:
+def _compare(checkpoint: Run, module: PlatesToAnswers, file: Path, plates: np.ndarray) -> float:
     """Return the largest difference between the logits of the file and of the checkpoint; `ModelError` past 1e-4."""
     import onnxruntime
 
@@ -227,7 +227,7 @@ def _take_along(source: Path, out: Path) -> tuple[str, ...]:
     return tuple(taken)
 
 
-def _exported(checkpoint: Checkpoint, module: PlatesToAnswers, file: Path, opset: int, centres: Any) -> Exported:
+def _exported(checkpoint: Run, module: PlatesToAnswers, file: Path, opset: int, centres: Any) -> Exported:
     import onnx
     import torch
     import transformers

@@ -98,17 +98,17 @@ def fit_neighbours(
     """
     from kunstkammer.data.plates import make_plates
     from kunstkammer.data.readers import read
-    from kunstkammer.models.checkpoint import is_folder, open_checkpoint
     from kunstkammer.models.digest import weights_digest
     from kunstkammer.models.features import collect_features
     from kunstkammer.models.neighbours import Neighbours
+    from kunstkammer.models.run import is_folder, open_run
     from kunstkammer.verbs.fit_patterns import training_part
 
     if pictures < 2:
         raise DataError(f"pictures is {pictures}; give at least 2.")
     if not is_folder(run):
         raise ModelError(f"{run} is no folder to keep neighbours in; fetch the checkpoint into a folder first.")
-    checkpoint = open_checkpoint(run)
+    checkpoint = open_run(run)
     part, known = training_part(checkpoint, read(data, label_column=label_column, label_separator=label_separator))
     chosen = known.select(share_out(known.labels, pictures, seed))
     plates = make_plates(chosen, checkpoint.plate_settings, show_progress=False)

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from kunstkammer.data.collection import Collection
     from kunstkammer.data.plates import Plates
     from kunstkammer.explanation.patterns.store import Patterns
-    from kunstkammer.models.checkpoint import Checkpoint
+    from kunstkammer.models.run import Run
 
 BATCH = 32
 
@@ -102,14 +102,14 @@ def fit_patterns(
     from kunstkammer.data.readers import read
     from kunstkammer.explanation.patterns.fit import fit_patterns as fit
     from kunstkammer.explanation.patterns.statistics import check_estimator
-    from kunstkammer.models.checkpoint import is_folder, open_checkpoint
+    from kunstkammer.models.run import is_folder, open_run
 
     check_estimator(estimator)
     if pictures is not None and pictures < 1:
         raise DataError(f"pictures is {pictures}; give at least 1.")
     if not is_folder(run):
         raise ModelError(f"{run} is no folder to keep patterns in; fetch the checkpoint into a folder first.")
-    checkpoint = open_checkpoint(run)
+    checkpoint = open_run(run)
     part, chosen = training_part(checkpoint, read(data, label_column=label_column, label_separator=label_separator))
     if pictures is not None and pictures < len(chosen):
         order = np.random.default_rng(seed).permutation(len(chosen))
@@ -127,7 +127,7 @@ def fit_patterns(
     return FittedPatterns(path, estimator, part, found.pictures, outputs, dead, list(plates.unreadable))
 
 
-def pattern_options(checkpoint: Checkpoint, method: str, *, with_text: bool = False) -> dict[str, Any]:
+def pattern_options(checkpoint: Run, method: str, *, with_text: bool = False) -> dict[str, Any]:
     """Return the option `patterns` for a method that takes it, from the file in the run's folder; else {}.
 
     Raises `ModelError` where the method needs patterns and there are none, or where a scene model answers with text:
@@ -156,7 +156,7 @@ def _loaded(file: str, _changed: int) -> Patterns:
     return Patterns.load(file)
 
 
-def training_part(checkpoint: Checkpoint, collection: Collection) -> tuple[str, Collection]:
+def training_part(checkpoint: Run, collection: Collection) -> tuple[str, Collection]:
     """Return the pictures that the model learnt from and "train"; or all of them and "all", where that is not known."""
     from kunstkammer.verbs.evaluate import own_parts
 
@@ -168,7 +168,7 @@ def training_part(checkpoint: Checkpoint, collection: Collection) -> tuple[str, 
 class _Batches:
     """The readable plates of a collection as batches of the model's input."""
 
-    def __init__(self, checkpoint: Checkpoint, plates: Plates) -> None:
+    def __init__(self, checkpoint: Run, plates: Plates) -> None:
         self._checkpoint, self._plates = checkpoint, plates
         self._rows = np.flatnonzero(plates.readable)
 

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from kunstkammer.evaluation.notes import Note
     from kunstkammer.evaluation.predictions import Predictions
     from kunstkammer.evaluation.report.gap import Contrast
-    from kunstkammer.models.checkpoint import Checkpoint
+    from kunstkammer.models.run import Run
 
 SHIFT_PICTURES = 1000
 """The features of so many pictures of a set are collected, at most: as many as the domain classifier uses."""
@@ -142,7 +142,7 @@ def set_names(names: Sequence[str], places: Sequence[Any]) -> list[str]:
 
 
 def measure_sets(
-    checkpoint: Checkpoint, asked: Sequence[Asked], out: Path, setting: Setting, *, paired: bool | None = None
+    checkpoint: Run, asked: Sequence[Asked], out: Path, setting: Setting, *, paired: bool | None = None
 ) -> Compared:
     """Measure a model on several sets, each into a folder of its own in `out`, and compare the first with each other.
 
@@ -191,7 +191,7 @@ class _Features:
     rows: np.ndarray
 
 
-def _features(checkpoint: Checkpoint, collection: Collection, predictions: Predictions, seed: int) -> _Features:
+def _features(checkpoint: Run, collection: Collection, predictions: Predictions, seed: int) -> _Features:
     from kunstkammer.data.plates import make_plates
     from kunstkammer.errors import ModelError
     from kunstkammer.models.features import collect_features
@@ -210,7 +210,7 @@ def _features(checkpoint: Checkpoint, collection: Collection, predictions: Predi
 
 
 def _contrast(
-    checkpoint: Checkpoint,
+    checkpoint: Run,
     asked: tuple[Asked, Asked],
     sets: tuple[Measured, Measured],
     features: tuple[_Features, _Features],
@@ -219,9 +219,9 @@ def _contrast(
 ) -> Contrast:
     from kunstkammer.evaluation.domain_gap import compare
     from kunstkammer.evaluation.domain_shift import FEWEST, domain_auc, plane
-    from kunstkammer.evaluation.metrics import one_hot
     from kunstkammer.evaluation.notes import Note
     from kunstkammer.evaluation.report.gap import Contrast
+    from kunstkammer.metrics.classification import one_hot
 
     a, b = (found.predictions for found in sets)
     gap = compare(

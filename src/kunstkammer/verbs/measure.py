@@ -24,12 +24,12 @@ if TYPE_CHECKING:
     from kunstkammer.evaluation.calibration import CalibrationEffect
     from kunstkammer.evaluation.cases import Case
     from kunstkammer.evaluation.evaluate import Evaluation
-    from kunstkammer.evaluation.intervals import Interval
     from kunstkammer.evaluation.notes import Note
     from kunstkammer.evaluation.predictions import Predictions
     from kunstkammer.evaluation.report.content import Card, DataFacts, Making, ReportContent
     from kunstkammer.evaluation.stability import Stability
-    from kunstkammer.models.checkpoint import Checkpoint
+    from kunstkammer.metrics.intervals import Interval
+    from kunstkammer.models.run import Run
     from kunstkammer.training.parts import Parts
     from kunstkammer.training.recipe import Recipe
 
@@ -152,7 +152,7 @@ class Setting:
 
 
 def measure(
-    checkpoint: Checkpoint,
+    checkpoint: Run,
     collection: Collection,
     out: Path,
     setting: Setting,
@@ -202,7 +202,7 @@ def measure(
     return found
 
 
-def _content(found: Measured, checkpoint: Checkpoint, collection: Collection, setting: Setting) -> ReportContent:
+def _content(found: Measured, checkpoint: Run, collection: Collection, setting: Setting) -> ReportContent:
     """Return what the report shows of a measurement."""
     from kunstkammer.evaluation.cases import find_cases
     from kunstkammer.evaluation.report import ReportContent
@@ -235,7 +235,7 @@ def _content(found: Measured, checkpoint: Checkpoint, collection: Collection, se
 
 
 def compared_branches(
-    checkpoint: Checkpoint,
+    checkpoint: Run,
     collection: Collection,
     predictions: Predictions,
     groups: Sequence[int] | None,
@@ -261,7 +261,7 @@ def compared_branches(
 
 
 def _cards(
-    checkpoint: Checkpoint, collection: Collection, cases: list[Case], place: dict[str, int], explainer: str | None
+    checkpoint: Run, collection: Collection, cases: list[Case], place: dict[str, int], explainer: str | None
 ) -> dict[str, Card]:
     from kunstkammer.evaluation.report.content import Card
     from kunstkammer.verbs.overlays import SHOWN_PIXELS, explained
@@ -293,10 +293,10 @@ def measure_run(
     predictions: Predictions | None = None,
 ) -> Measured:
     """Measure a freshly trained run on its test part, and write the report and the model card."""
-    from kunstkammer.models.checkpoint import open_checkpoint
+    from kunstkammer.models.run import open_run
     from kunstkammer.verbs.card import model_card
 
-    checkpoint = open_checkpoint(run)
+    checkpoint = open_run(run)
     rows = parts.indices("test")
     training = facts["training"]
     setting = Setting(

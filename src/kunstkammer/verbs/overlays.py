@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from kunstkammer.data.collection import Collection
     from kunstkammer.data.plates import PlateSettings
-    from kunstkammer.models.checkpoint import Checkpoint
+    from kunstkammer.models.run import Run
 
 SHOWN_PIXELS = 640
 """Pictures are shown with a shorter side of at least this, where they have it, and less than twice this."""
@@ -67,7 +67,7 @@ def look_at(collection: Collection, index: int, settings: PlateSettings) -> Look
 
 
 def relevance(
-    checkpoint: Checkpoint,
+    checkpoint: Run,
     pixels: Tensor,
     method: str,
     target: Any = None,
@@ -96,7 +96,7 @@ def relevance(
     return torch.cat(maps).float().cpu().numpy()
 
 
-def on_picture(checkpoint: Checkpoint, heat: np.ndarray, picture: Image.Image) -> np.ndarray:
+def on_picture(checkpoint: Run, heat: np.ndarray, picture: Image.Image) -> np.ndarray:
     """Return a map (h, w) over the model's input as one over the picture, in the picture's own geometry."""
     from kunstkammer.explanation.figure import to_picture
 
@@ -106,7 +106,7 @@ def on_picture(checkpoint: Checkpoint, heat: np.ndarray, picture: Image.Image) -
 
 
 def explained(
-    checkpoint: Checkpoint,
+    checkpoint: Run,
     collection: Collection,
     indices: Sequence[int],
     method: str,

@@ -68,13 +68,13 @@ def predict(
         ModelError: where the run cannot be opened, or has no calibration and was asked for it.
     """
     from kunstkammer.evaluation.predictions import predict_collection
-    from kunstkammer.models.checkpoint import open_checkpoint
+    from kunstkammer.models.run import open_run
     from kunstkammer.verbs.pictures import collection_of
 
     if out is not None and Path(out).suffix.lower() not in (".csv", ".jsonl"):
         raise DataError(f"{out}: predictions are written as .csv or .jsonl; give the file one of these endings.")
     collection = collection_of(paths)
-    checkpoint = open_checkpoint(run)
+    checkpoint = open_run(run)
     calibration = checkpoint.calibration if calibrated else None
     if calibrated and calibration is None:
         raise ModelError(

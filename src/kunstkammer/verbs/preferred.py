@@ -55,11 +55,11 @@ def preferred(
     """
     from kunstkammer.evaluation.predictions import to_probabilities
     from kunstkammer.explanation.preferred import preferred_input
-    from kunstkammer.models.checkpoint import open_checkpoint
+    from kunstkammer.models.run import open_run
     from kunstkammer.pictures.scale import to_image
     from kunstkammer.pictures.sheet import contact_sheet
 
-    checkpoint = open_checkpoint(run)
+    checkpoint = open_run(run)
     geometry = checkpoint.geometry
     questions = Questions.of(checkpoint, target, versus)
     labels = list(questions.asked or ())

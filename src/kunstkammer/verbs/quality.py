@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from kunstkammer.evaluation.map_quality import Claim, MethodQuality, SignalSummary
     from kunstkammer.explanation.patterns.store import Patterns
     from kunstkammer.explanation.signal import SignalQuality
-    from kunstkammer.models.checkpoint import Checkpoint
+    from kunstkammer.models.run import Run
 
 
 @dataclass(frozen=True)
@@ -135,7 +135,7 @@ def explain_quality(
     """
     from kunstkammer.data.readers import read
     from kunstkammer.explanation.quality.plan import PATTERN_METHODS, Plan, check_plan, methods_asked
-    from kunstkammer.models.checkpoint import open_checkpoint
+    from kunstkammer.models.run import open_run
     from kunstkammer.verbs.quality_parts import plan_parts, say_unreadable
     from kunstkammer.verbs.quality_trial import Trial
 
@@ -143,7 +143,7 @@ def explain_quality(
     plan = Plan(methods, patch, steps, points, fill, relevance, seed=seed)
     if pictures < 1 or signals < 0:
         raise DataError(f"pictures is {pictures} and signals {signals}; give at least 1 and 0.")
-    checkpoint = open_checkpoint(run)
+    checkpoint = open_run(run)
     check_plan(plan, checkpoint.geometry.input_size)
     patterns = _own_patterns(checkpoint) if set(methods) & set(PATTERN_METHODS) else None
     collection = read(data, label_column=label_column, label_separator=label_separator)
@@ -156,7 +156,7 @@ def explain_quality(
     return Trial(checkpoint, collection, seen, parts, plan, patterns, signals, folder).run()
 
 
-def _own_patterns(checkpoint: Checkpoint) -> Patterns | None:
+def _own_patterns(checkpoint: Run) -> Patterns | None:
     """Return the patterns beside the model, None where there are none. Raises `ModelError` for those of another."""
     from kunstkammer.explanation.patterns.store import PATTERNS_FILE, Patterns
 
@@ -168,7 +168,7 @@ def _own_patterns(checkpoint: Checkpoint) -> Patterns | None:
     return patterns
 
 
-def _look(collection: Collection, checkpoint: Checkpoint) -> Survey:
+def _look(collection: Collection, checkpoint: Run) -> Survey:
     from kunstkammer.data.survey import survey
 
     return survey(collection, checkpoint.plate_settings)

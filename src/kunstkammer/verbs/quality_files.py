@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from kunstkammer.data.collection import Collection
     from kunstkammer.explanation.quality.plan import Subject
-    from kunstkammer.models.checkpoint import Checkpoint
+    from kunstkammer.models.run import Run
     from kunstkammer.verbs.quality import Quality
 
 CELL, ACROSS = 140, 6
@@ -90,7 +90,7 @@ def write_all(
 
 
 def comparison_figure(
-    checkpoint: Checkpoint,
+    checkpoint: Run,
     subject: Subject,
     collection: Collection,
     rows: np.ndarray,

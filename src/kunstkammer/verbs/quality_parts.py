@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from kunstkammer.data.plates import Plates
     from kunstkammer.data.survey import Survey
     from kunstkammer.explanation.sanity import Box
-    from kunstkammer.models.checkpoint import Checkpoint
+    from kunstkammer.models.run import Run
 
 FEWEST = 3
 """Fewer pictures than this tell nothing of a mean."""
@@ -52,7 +52,7 @@ class Parts:
 
 
 def plan_parts(
-    checkpoint: Checkpoint,
+    checkpoint: Run,
     collection: Collection,
     seen: Survey,
     *,
@@ -137,7 +137,7 @@ def three_parts(rows: np.ndarray, groups: np.ndarray, most: int, seed: int) -> t
 class Loader:
     """Gives the model's input for places in a collection, from its plates."""
 
-    def __init__(self, checkpoint: Checkpoint, plates: Plates) -> None:
+    def __init__(self, checkpoint: Run, plates: Plates) -> None:
         self._checkpoint, self._plates = checkpoint, plates
 
     def __call__(self, rows: np.ndarray) -> Tensor:
@@ -166,7 +166,7 @@ class Batches:
 
 
 def boxes_in_input(
-    checkpoint: Checkpoint, collection: Collection, seen: Survey, rows: np.ndarray, targets: np.ndarray
+    checkpoint: Run, collection: Collection, seen: Survey, rows: np.ndarray, targets: np.ndarray
 ) -> list[list[Box]] | None:
     """Return the boxes of each picture at `rows` in pixels of the model's input, None where there are none at all.
 

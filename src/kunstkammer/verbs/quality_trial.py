@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from kunstkammer.explanation.quality.plan import Plan, Subject
     from kunstkammer.explanation.quality.store import Arrays, Store
     from kunstkammer.explanation.signal import SignalQuality
-    from kunstkammer.models.checkpoint import Checkpoint
+    from kunstkammer.models.run import Run
     from kunstkammer.verbs.quality import Quality
 
 SHOWN = 6
@@ -40,7 +40,7 @@ class Trial:
 
     def __init__(
         self,
-        checkpoint: Checkpoint,
+        checkpoint: Run,
         collection: Collection,
         seen: Survey,
         parts: Parts,

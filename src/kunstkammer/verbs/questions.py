@@ -12,7 +12,7 @@ import numpy as np
 from kunstkammer.errors import DataError, UnknownNameError
 
 if TYPE_CHECKING:
-    from kunstkammer.models.checkpoint import Checkpoint
+    from kunstkammer.models.run import Run
 
 ALL = "all"
 
@@ -34,7 +34,7 @@ class Questions:
     multi_label: bool
 
     @classmethod
-    def of(cls, checkpoint: Checkpoint, target: str | Sequence[str] | None, versus: str | None) -> Questions:
+    def of(cls, checkpoint: Run, target: str | Sequence[str] | None, versus: str | None) -> Questions:
         """Read what was asked for: a label, several (a list, or joined by commas), "all", or None.
 
         Raises `UnknownNameError` for a label that the model has not, `DataError` for one that is held against itself.

@@ -216,7 +216,7 @@ def _learn(
 def _settled(run: Path, collection: Collection, strangers: Collection | None) -> dict[str, Any]:
     """Return the facts that a stopped run was started with; raise where it is to go on with something else."""
     from kunstkammer.data.additions import counts_of_additions
-    from kunstkammer.models.checkpoint import read_facts
+    from kunstkammer.models.run import read_facts
 
     kept = read_facts(run)
     settled = {name: kept[name] for name in SETTLED if name in kept}

@@ -16,9 +16,9 @@ if TYPE_CHECKING:
     from PIL import Image
 
     from kunstkammer.evaluation.experiment import Change
-    from kunstkammer.evaluation.intervals import Interval
     from kunstkammer.evaluation.report.transfer_page import TransferContent
     from kunstkammer.evaluation.transfer import Row
+    from kunstkammer.metrics.intervals import Interval
     from kunstkammer.training.recipe import Recipe
 
 DEFAULT_RECIPE = "emotion-augmented"

@@ -23,8 +23,8 @@ if TYPE_CHECKING:
     from kunstkammer.data.survey import Survey
     from kunstkammer.evaluation.predictions import Predictions
     from kunstkammer.evaluation.transfer import Result, Row
-    from kunstkammer.models.checkpoint import Checkpoint
     from kunstkammer.models.geometry import PictureGeometry
+    from kunstkammer.models.run import Run
     from kunstkammer.training.parts import Parts
     from kunstkammer.training.recipe import Recipe
 
@@ -177,7 +177,7 @@ class Bench:
         self._adapt(condition, base, run)
 
     def _train(self, condition: Condition, seed: int, preparation: list[dict[str, Any]], run: Path) -> None:
-        from kunstkammer.models.checkpoint import read_facts
+        from kunstkammer.models.run import read_facts
         from kunstkammer.training.recipe import Recipe
         from kunstkammer.verbs.train import train_collection
 
@@ -199,7 +199,7 @@ class Bench:
             self._predictions(checkpoint, part, run / name)
 
     def _adapt(self, condition: Condition, base: Path, run: Path) -> None:
-        from kunstkammer.models.checkpoint import FACTS_FILE, read_facts
+        from kunstkammer.models.run import FACTS_FILE, read_facts
         from kunstkammer.registry import get
         from kunstkammer.training.adaptations import Adaptable
         from kunstkammer.training.fit import write_checkpoint
@@ -231,7 +231,7 @@ class Bench:
             return self.a, self.seen_a, self.parts_a.indices("test")
         return self.b, self.seen_b, self.testing
 
-    def _predictions(self, checkpoint: Checkpoint, which: str, file: Path) -> Predictions:
+    def _predictions(self, checkpoint: Run, which: str, file: Path) -> Predictions:
         """Return the predictions on the test part of A or B, from their file where it is there."""
         from kunstkammer.evaluation.predictions import Predictions, align_targets, predict_collection
 
@@ -246,7 +246,7 @@ class Bench:
         found.save(file)
         return found
 
-    def _shift(self, checkpoint: Checkpoint, seed: int, file: Path) -> float | None:
+    def _shift(self, checkpoint: Run, seed: int, file: Path) -> float | None:
         """Return the AUC of a classifier that tells A's test pictures from B's by the network's features.
 
         None where there are too few pictures for such a classifier. It is kept in `file` and read from there again.
@@ -323,10 +323,10 @@ def _mean(values: Sequence[float | None]) -> float | None:
     return float(np.mean(known)) if known else None
 
 
-def _open(run: Path) -> Checkpoint:
-    from kunstkammer.models.checkpoint import open_checkpoint
+def _open(run: Path) -> Run:
+    from kunstkammer.models.run import open_run
 
-    return open_checkpoint(run)
+    return open_run(run)
 
 
 def _plates(seen: Survey) -> Any:

@@ -13,11 +13,11 @@ if TYPE_CHECKING:
     from kunstkammer.data.collection import Collection
     from kunstkammer.evaluation.predictions import Predictions
     from kunstkammer.evaluation.stability import Stability
-    from kunstkammer.models.checkpoint import Checkpoint
+    from kunstkammer.models.run import Run
 
 
 def try_changes(
-    checkpoint: Checkpoint,
+    checkpoint: Run,
     collection: Collection,
     predictions: Predictions,
     groups: Sequence[Hashable] | None,

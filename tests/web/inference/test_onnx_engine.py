@@ -58,7 +58,7 @@ def pooling(tmp_path_factory):
         PlateSettings(150, 150, fit="crop"), (128, 128), 3, (0.48, 0.45, 0.4), (0.23, 0.22, 0.22)
     )
     write_checkpoint(run, model.eval(), geometry)
-    return kk.open_checkpoint(run), open_engine(kk.export(run).out)
+    return kk.open_run(run), open_engine(kk.export(run).out)
 
 
 def files_of(pages, step=5):

@@ -30,7 +30,7 @@ def plates(engine, pages):
 
 
 def test_it_answers_as_the_checkpoint_does(engine, trained, plates):
-    checkpoint = kk.open_checkpoint(trained)
+    checkpoint = kk.open_run(trained)
     expected = checkpoint.logits(torch.from_numpy(plates)).numpy()
     assert engine.labels == ("comic", "manga")
     assert not engine.multi_label
@@ -90,7 +90,7 @@ def test_explaining_leaves_the_network_that_predicts_alone(engine, plates):
 
 
 def test_the_explained_network_shares_its_weights(trained):
-    model = kk.open_checkpoint(trained).model
+    model = kk.open_run(trained).model
     other = sharing_weights(model)
     assert [p.data_ptr() for p in model.parameters()] == [p.data_ptr() for p in other.parameters()]
     assert not {id(module) for module in model.modules()} & {id(module) for module in other.modules()}

@@ -14,8 +14,8 @@ from kunstkammer.files import write_text
 if TYPE_CHECKING:
     from PIL import Image
 
-    from kunstkammer.evaluation.intervals import Interval
     from kunstkammer.evaluation.transfer import Row
+    from kunstkammer.metrics.intervals import Interval
 
 BUDGET = 1_500_000
 

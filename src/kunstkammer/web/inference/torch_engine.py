@@ -17,9 +17,9 @@ from torch import nn
 
 from kunstkammer.errors import KunstkammerError, ModelError
 from kunstkammer.explanation.order import in_order
-from kunstkammer.models.checkpoint import open_checkpoint
 from kunstkammer.models.digest import weights_digest
 from kunstkammer.models.features import listening, pooled
+from kunstkammer.models.run import open_run
 from kunstkammer.registry import get, names
 
 if TYPE_CHECKING:
@@ -47,7 +47,7 @@ class TorchEngine:
 
     def __init__(self, folder: Path) -> None:
         """Open the folder and try what can explain it. Raises `ModelError`, also for weights that give no numbers."""
-        checkpoint = open_checkpoint(folder)
+        checkpoint = open_run(folder)
         self.folder = folder
         self.weights = weights_digest(folder)
         self.version = _version(folder, self.weights)

@@ -33,7 +33,7 @@ SCENE = "kunstkammer-scene"
 
 
 @dataclass
-class Checkpoint:
+class Run:
     """A model that is ready to answer.
 
     Attributes:
@@ -140,7 +140,7 @@ def read_facts(folder: Path) -> dict[str, Any]:
         raise ModelError(f"{file} is not JSON ({error}); train again or remove it.") from error
 
 
-def open_checkpoint(run: str | Path) -> Checkpoint:
+def open_run(run: str | Path) -> Run:
     """Open a run folder, a checkpoint folder or a hub id for answering.
 
     Only safetensors are read and no code from a checkpoint is run. A hub id is looked up in the local cache first and
@@ -179,7 +179,7 @@ def open_checkpoint(run: str | Path) -> Checkpoint:
                 f"{run} is a scene model, whose text.json is needed beside it; fetch it as a folder first."
             )
         text = open_text(Path(run))
-    return Checkpoint(
+    return Run(
         path=str(run),
         model=model.to(memory_format=torch.channels_last),  # type: ignore[call-overload]
         geometry=geometry,

@@ -12,8 +12,8 @@ from transformers import AutoImageProcessor, ResNetConfig, ResNetForImageClassif
 from kunstkammer.data.plates import PlateSettings, make_plate
 from kunstkammer.errors import ModelError, RecipeError, UnknownNameError
 from kunstkammer.models.catalogue import Task, create_model, output_layer
-from kunstkammer.models.checkpoint import open_checkpoint
 from kunstkammer.models.geometry import PictureGeometry
+from kunstkammer.models.run import open_run
 from kunstkammer.registry import names
 from kunstkammer.training.fit import write_checkpoint
 
@@ -36,7 +36,7 @@ def test_every_model_of_the_catalogue_becomes_a_checkpoint_that_answers_the_same
     model, geometry = create_model(name, TASK, dropout=0.3)
     (tmp_path / "run").mkdir()
     write_checkpoint(tmp_path / "run", model.eval(), geometry)
-    checkpoint = open_checkpoint(tmp_path / "run")
+    checkpoint = open_run(tmp_path / "run")
     assert checkpoint.geometry == geometry
     assert checkpoint.label_names == ("comic", "manga")
     plate = torch.from_numpy(make_plate(picture, geometry.plate, "picture"))[None]
@@ -51,7 +51,7 @@ def test_the_pipeline_of_transformers_says_the_same(name, tmp_path, picture):
     model, geometry = create_model(name, TASK)
     (tmp_path / "run").mkdir()
     write_checkpoint(tmp_path / "run", model.eval(), geometry)
-    checkpoint = open_checkpoint(tmp_path / "run")
+    checkpoint = open_run(tmp_path / "run")
     plate = torch.from_numpy(make_plate(picture, checkpoint.plate_settings, "picture"))[None]
     ours = checkpoint.logits(plate).softmax(1)[0]
     theirs = {
@@ -101,7 +101,7 @@ def test_a_folder_that_holds_a_pickle_is_refused_and_the_pickle_is_not_opened(tm
     )
     (tmp_path / "pytorch_model.bin").write_bytes(pickle.dumps(Trap()))
     with pytest.raises(ModelError, match=r"pytorch_model.bin.*convert it with safetensors"):
-        open_checkpoint(tmp_path)
+        open_run(tmp_path)
     with pytest.raises(ModelError, match="pytorch_model.bin"):
         create_model(str(tmp_path), TASK)
     assert not (tmp_path / "sprung").exists()
@@ -121,7 +121,7 @@ def test_a_folder_that_holds_a_pickle_is_refused_and_the_pickle_is_not_opened(tm
 def test_a_folder_that_is_no_checkpoint_is_named(tmp_path, prepare, message):
     prepare(tmp_path)
     with pytest.raises(ModelError, match=message):
-        open_checkpoint(tmp_path)
+        open_run(tmp_path)
 
 
 def test_damaged_weights_are_named(tmp_path):
@@ -131,13 +131,13 @@ def test_damaged_weights_are_named(tmp_path):
     weights = tmp_path / "run" / "model.safetensors"
     weights.write_bytes(weights.read_bytes()[:1000])
     with pytest.raises(ModelError, match="run"):
-        open_checkpoint(tmp_path / "run")
+        open_run(tmp_path / "run")
 
 
 def test_what_is_misspelt_is_answered_with_the_nearest(tmp_path):
     (tmp_path / "comics").mkdir()
     with pytest.raises(ModelError, match="Did you mean 'comics'"):
-        open_checkpoint(tmp_path / "comic")
+        open_run(tmp_path / "comic")
     with pytest.raises(UnknownNameError, match="Did you mean 'resnet-18'"):
         create_model("resnet18", TASK)
     with pytest.raises(RecipeError, match="Did you mean 'dense'"):
@@ -149,4 +149,4 @@ def test_a_network_of_timm_without_timm_says_how_to_get_it(monkeypatch):
 
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
     with pytest.raises(ModelError, match=r"pip install 'kunstkammer\[timm\]'"):
-        open_checkpoint("timm/inception_v3.tv_in1k")
+        open_run("timm/inception_v3.tv_in1k")

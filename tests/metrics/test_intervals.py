@@ -9,12 +9,11 @@ from hypothesis import strategies as st
 from scipy.stats import binomtest
 
 from kunstkammer.errors import DataError
-from kunstkammer.evaluation import intervals
 from kunstkammer.evaluation.evaluate import evaluate_predictions, zero_r_probabilities
 from kunstkammer.evaluation.notes import Note
 from kunstkammer.evaluation.predictions import Predictions
-
-from .conftest import calibrated, make
+from kunstkammer.metrics import intervals
+from tests.evaluation.conftest import calibrated, good, make  # noqa: F401 - good is a fixture
 
 HALF = np.array([0.5, 0.5])
 

@@ -16,9 +16,10 @@ from typing import Any
 import numpy as np
 from scipy import sparse
 
+from kunstkammer.metrics import decisions
+from kunstkammer.metrics.decisions import one_hot
 from kunstkammer.registry import register
 
-THRESHOLD = 0.5
 ECE_BINS = 15
 
 Function = Callable[..., Any]
@@ -91,16 +92,9 @@ def _ratio(above: np.ndarray, below: np.ndarray) -> np.ndarray:
     return np.divide(above, below, out=np.full(np.shape(below), np.nan), where=below > 0)
 
 
-def one_hot(targets: np.ndarray, count: int) -> np.ndarray:
-    """Return bool (N, K): the truth as many labels; targets that are so already are returned as bool."""
-    return targets.astype(bool) if targets.ndim == 2 else targets[:, None] == np.arange(count)
-
-
 def decide(targets: np.ndarray, probabilities: np.ndarray) -> np.ndarray:
     """Return the predicted labels, bool (N, K): the most probable one, or those above 0.5 where there are many."""
-    if targets.ndim == 2:
-        return probabilities > THRESHOLD
-    return one_hot(probabilities.argmax(axis=1), probabilities.shape[1])
+    return decisions.decide(probabilities, multi_label=targets.ndim == 2)
 
 
 def label_counts(targets: np.ndarray, probabilities: np.ndarray, weights: np.ndarray) -> tuple[np.ndarray, ...]:

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn import metrics as reference
 
-from kunstkammer.evaluation import metrics as ours
+from kunstkammer.metrics import classification as ours
 from kunstkammer.registry import entries
 
 NAMES = [entry.name for entry in entries("metrics")]
