@@ -13,7 +13,8 @@ from kunstkammer.evaluation.evaluate import evaluate_predictions, zero_r_probabi
 from kunstkammer.evaluation.notes import Note
 from kunstkammer.evaluation.predictions import Predictions
 from kunstkammer.metrics import intervals
-from tests.evaluation.conftest import calibrated, good, make  # noqa: F401 - good is a fixture
+
+from .conftest import calibrated, make
 
 HALF = np.array([0.5, 0.5])
 
