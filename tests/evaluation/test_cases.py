@@ -43,7 +43,7 @@ def test_examples_of_each_class_are_of_that_class(good):
 
 def test_many_labels_are_ordered_by_the_f1_of_the_picture(many):
     cases = find_cases(many, 6)
-    f1 = picture_f1(many.targets, many.probabilities)
+    f1 = picture_f1(many.targets, many.decided())
     assert [case.score for case in cases.worst] == sorted(f1)[:6]
     assert all(case.score == 1 for case in cases.best)
 

@@ -18,6 +18,7 @@ from kunstkammer.data.readers import read
 from kunstkammer.errors import DataError, ResourceError
 from kunstkammer.evaluation import predictions as predictions_module
 from kunstkammer.evaluation.predictions import Predictions, align_targets, predict_collection
+from kunstkammer.metrics.decisions import to_probabilities
 
 from .conftest import make
 
@@ -30,7 +31,10 @@ class FakeCheckpoint:
         self.plate_settings = PlateSettings(*size, grey=grey, fit="squash")
         self.batches: list[torch.Tensor] = []
         self.model = torch.nn.Identity()
-        self.text = None
+        self.text = self.thresholds = None
+
+    def probabilities(self, plates: torch.Tensor, **extras):
+        return to_probabilities(self.logits(plates).numpy(), multi_label=self.multi_label)
 
     def extras(self, collection) -> dict:
         return {}

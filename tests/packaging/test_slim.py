@@ -10,7 +10,7 @@ import httpx
 import numpy as np
 import pytest
 
-from kunstkammer.models.calibration import Calibration
+from kunstkammer.metrics.decisions import to_probabilities
 from kunstkammer.pictures.plate import make_plate
 from kunstkammer.web.inference.engines import open_engine
 from tests.packaging.conftest import PYTHON, ROOT, answers, server
@@ -65,9 +65,8 @@ def test_a_host_without_torch_serves_what_the_run_says(exported, trained, pages,
         found = answers(url, files)
     engine = open_engine(trained)
     plates = np.stack([make_plate(file, engine.plate_settings, file.name) for file in files])
-    calibration = Calibration.load(trained, engine.weights, len(engine.labels))
-    assert calibration is not None
-    expected = calibration.probabilities(engine.logits(plates))
+    assert engine.calibration is not None
+    expected = to_probabilities(engine.logits(plates), multi_label=engine.multi_label)
     assert expected.std() > 0.05
     for row, said in zip(expected, found, strict=True):
         np.testing.assert_allclose([said[label] for label in engine.labels], row, atol=1e-4)

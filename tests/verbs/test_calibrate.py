@@ -8,12 +8,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import torch
-from safetensors.torch import load_file, save_file
 
 import kunstkammer as kk
-from kunstkammer.errors import ModelError
 from kunstkammer.metrics.classification import expected_calibration_error
+from kunstkammer.verbs.calibrate import calibrate_run
 from tests.cli.command import run
 from tests.conftest import write_collection
 
@@ -32,18 +30,18 @@ def trained(tmp_path_factory) -> tuple[Path, Path, object]:
     return data, place / "run", measured
 
 
-def test_train_keeps_a_temperature_and_measures_the_model_as_it_is(trained):
+def test_train_folds_a_temperature_in_and_measures_what_every_path_answers(trained):
     _, folder, measured = trained
     found = kk.open_run(folder).calibration
     assert found.pictures == 30
     kept = json.loads((folder / "metrics.json").read_text())
-    plain = measured.predictions
-    raw = expected_calibration_error(plain.targets, plain.probabilities)
-    assert kept["metrics"]["expected_calibration_error"]["value"] == pytest.approx(raw)
+    said = measured.predictions
+    after = expected_calibration_error(said.targets, said.probabilities)
+    assert kept["metrics"]["expected_calibration_error"]["value"] == pytest.approx(after)
     errors = kept["calibrated"]["expected_calibration_error"]
-    assert errors["before"]["value"] == pytest.approx(raw)
-    after = expected_calibration_error(plain.targets, found.recalibrate(plain.probabilities))
     assert errors["after"]["value"] == pytest.approx(after)
+    before = expected_calibration_error(said.targets, found.undo(said.probabilities))
+    assert errors["before"]["value"] == pytest.approx(before)
     assert errors["after"]["low"] <= after <= errors["after"]["high"]
     page = (folder / "report.html").read_text()
     assert "a temperature of" in page
@@ -52,31 +50,37 @@ def test_train_keeps_a_temperature_and_measures_the_model_as_it_is(trained):
     assert measured.to_json()["calibrated"]["temperature"] == found.temperature
 
 
-def test_predict_gives_calibrated_probabilities_where_asked(trained):
+def test_the_temperature_that_was_found_divides_the_logits_of_the_weights(trained, tmp_path, monkeypatch):
     data, folder, _ = trained
+    monkeypatch.setattr("kunstkammer.evaluation.calibration.LEAST_PICTURES", 1000)
+    kk.train(data, recipe="anime-cartoon", out=tmp_path / "plain", settings=TINY)
     pictures = [str(data / "dark" / f"{i:03}.png") for i in range(3)]
-    checkpoint = kk.open_run(folder)
-    plain = kk.predict(folder, pictures).predictions.probabilities
-    calibrated = kk.predict(folder, pictures, calibrated=True).predictions.probabilities
-    logits = np.log(plain) / checkpoint.calibration.temperature
-    np.testing.assert_allclose(calibrated, torch.from_numpy(logits).softmax(1).numpy(), atol=1e-9)
-    rows = run("predict", str(folder), *pictures, "--calibrated", "--json").json()
+    assert kk.open_run(tmp_path / "plain").calibration is None
+    plain = kk.predict(tmp_path / "plain", pictures)
+    calibrated = kk.predict(folder, pictures)
+    assert (plain.calibrated, calibrated.calibrated) == (False, True)
+    undone = kk.open_run(folder).calibration.undo(calibrated.predictions.probabilities)
+    np.testing.assert_allclose(undone, plain.predictions.probabilities, atol=1e-5)
+    rows = run("predict", str(folder), *pictures, "--json").json()
     assert rows["calibrated"] is True
     first = {row["label"]: row["probability"] for row in rows["predictions"][0]["labels"]}
-    assert first["dark"] == pytest.approx(calibrated[0, 0])
+    assert first["dark"] == pytest.approx(calibrated.predictions.probabilities[0, 0])
 
 
-def test_other_weights_refuse_it_and_none_is_said(trained, tmp_path):
+def test_a_run_that_was_calibrated_before_a_stop_is_not_calibrated_again(trained):
+    _, folder, _ = trained
+    before = (folder / "model.safetensors").read_bytes()
+    found = calibrate_run(folder, None, {})
+    assert found == kk.open_run(folder).calibration
+    assert (folder / "model.safetensors").read_bytes() == before
+
+
+def test_the_file_of_an_earlier_version_is_named(trained, tmp_path, capsys):
     data, folder, _ = trained
     own = Path(shutil.copytree(folder, tmp_path / "run"))
-    weights = load_file(own / "model.safetensors")
-    save_file({name: tensor + 0.1 for name, tensor in weights.items()}, own / "model.safetensors", {"format": "pt"})
-    done = run("predict", str(own), str(data / "dark" / "000.png"), "--calibrated")
-    assert done.status == 1
-    assert "belongs to other weights" in done.stderr
-    (own / "calibration.json").unlink()
-    with pytest.raises(ModelError, match="has no calibration"):
-        kk.predict(own, data / "dark" / "000.png", calibrated=True)
+    (own / "calibration.json").write_text("{}")
+    kk.predict(own, data / "dark" / "000.png")
+    assert "is of an earlier version and is not used" in capsys.readouterr().err
 
 
 def test_too_few_pictures_of_validation_and_it_is_said(tmp_path, capsys):
@@ -84,5 +88,5 @@ def test_too_few_pictures_of_validation_and_it_is_said(tmp_path, capsys):
     measured = kk.train(data, recipe="anime-cartoon", out=tmp_path / "run", settings=TINY)
     assert "No calibration: 12 pictures of validation are too few" in capsys.readouterr().err
     assert measured.calibrated is None
-    assert not (tmp_path / "run" / "calibration.json").exists()
+    assert kk.open_run(tmp_path / "run").calibration is None
     assert "a temperature of" not in (tmp_path / "run" / "report.html").read_text()

@@ -28,7 +28,6 @@ from kunstkammer.errors import DataError, ModelError
 from kunstkammer.models import onnx_export
 from kunstkammer.models.calibration import Calibration
 from kunstkammer.models.catalogue import Task, create_model
-from kunstkammer.models.digest import weights_digest
 from kunstkammer.models.exported import CLASS_MAPS, INPUT, LOGITS, read_exported
 from kunstkammer.models.features import batch_features
 from kunstkammer.models.geometry import PictureGeometry
@@ -37,6 +36,7 @@ from kunstkammer.models.scene import scene_around
 from kunstkammer.models.text_part import TextPart
 from kunstkammer.training.fit import write_checkpoint
 from kunstkammer.verbs import export as verb
+from kunstkammer.web.inference.engines import open_engine
 
 LABELS = {"id2label": {0: "a", 1: "b", 2: "c"}, "label2id": {"a": 0, "b": 1, "c": 2}}
 SMALL = {"hidden_size": 32, "num_hidden_layers": 2, "num_attention_heads": 2, "intermediate_size": 64}
@@ -76,6 +76,12 @@ def checkpoint_of(model: torch.nn.Module, folder, *, plate: int = 140, seen: int
     return folder
 
 
+def calibrated_by(model, calibration):
+    """Let a model's config say that it was calibrated so."""
+    for key, value in calibration.to_config().items():
+        setattr(model.config, key, value)
+
+
 @pytest.mark.parametrize(
     "name", [n if n in ("ResNet", "ViT") else pytest.param(n, marks=pytest.mark.slow) for n in NETWORKS]
 )
@@ -110,9 +116,9 @@ def test_a_sketchnet_of_grey_or_coloured_pages_is_exported_with_its_facts(grey, 
     model, geometry = create_model("sketchnet", task, options={"stages": [[8], [16]], "dense": 16})
     run = tmp_path / "run"
     run.mkdir()
+    calibrated_by(model, Calibration(1.5, 20, 0.7, 0.6))
     write_checkpoint(run, model.eval(), geometry)
     (run / "run.json").write_text(json.dumps({"label_prior": [0.25, 0.75]}))
-    Calibration(1.5, None, 20, weights_digest(run), 0.7, 0.6).save(run)
     (run / "report.html").write_text("<p>report")
     (run / "neighbours").mkdir()
     (run / "neighbours" / "rows.bin").write_bytes(b"rows")
@@ -121,8 +127,8 @@ def test_a_sketchnet_of_grey_or_coloured_pages_is_exported_with_its_facts(grey, 
     assert found.plate.grey == grey
     assert found.label_prior == (0.25, 0.75)
     assert found.calibration["temperature"] == 1.5
-    assert Calibration.load(result.out, found.weights, 2) is not None
-    assert set(result.beside) == {"report.html", "calibration.json", "neighbours"}
+    assert found.temperature_left == 1  # it is in the weights
+    assert set(result.beside) == {"report.html", "neighbours"}
     assert (tmp_path / "small" / "neighbours" / "rows.bin").read_bytes() == b"rows"
     assert f"{found.bytes / 1e6:.1f} MB" in result.to_text()
     assert "onnxruntime" in (tmp_path / "small" / "README.md").read_text()
@@ -214,13 +220,25 @@ def test_many_labels_come_with_their_thresholds(tmp_path):
     found = read_exported(kk.export(tmp_path / "run").out)
     assert found.multi_label
     assert found.thresholds == {"x": 0.5, "y": 0.5, "z": 0.5}
-    Calibration(1.5, (0.2, 0.4, 0.6), 20, weights_digest(tmp_path / "run"), 0.7, 0.6).save(tmp_path / "run")
+    calibrated_by(model, Calibration(1.5, 20, 0.7, 0.6, (0.2, 0.4, 0.6)))
+    write_checkpoint(tmp_path / "run", model.eval(), geometry)
     found = read_exported(kk.export(tmp_path / "run").out)
     assert found.thresholds == {"x": 0.2, "y": 0.4, "z": 0.6}
-    Calibration(1.5, (0.2, 0.4, 0.6), 20, "0" * 64, 0.7, 0.6).save(tmp_path / "run")
-    with pytest.raises(ModelError, match="belongs to other weights"):
-        kk.export(tmp_path / "run")
     assert LOGITS in found.outputs
+
+
+def test_what_an_earlier_version_exported_is_still_divided_by_its_temperature(tmp_path):
+    torch.manual_seed(0)
+    model, geometry = create_model("sketchnet", Task(("x", "y"), size=(64, 64)), options={"stages": [[8]], "dense": 8})
+    (tmp_path / "run").mkdir()
+    write_checkpoint(tmp_path / "run", model.eval(), geometry)
+    out = kk.export(tmp_path / "run").out
+    plates = np.random.default_rng(0).integers(0, 256, (3, 1, 64, 64), dtype=np.uint8)
+    before = open_engine(out).logits(plates)
+    settings = json.loads((out / "kunstkammer.json").read_text())
+    settings |= {"format": 1, "calibration": {"temperature": 2.0, "pictures": 20}}
+    (out / "kunstkammer.json").write_text(json.dumps(settings))
+    np.testing.assert_allclose(open_engine(out).logits(plates), before / 2, rtol=1e-6)
 
 
 def test_a_scene_model_is_exported_as_what_it_says_of_the_picture_alone(tmp_path, capsys):

@@ -68,7 +68,7 @@ def test_some_of_them_and_again(own):
 
 
 def test_unreadable_ones_are_left_out(own, tmp_path, capsys):
-    data = write_collection(tmp_path / "other", each=3)
+    data = write_collection(tmp_path / "other", each=3, seed=9)
     (data / "dark" / "000.png").write_bytes(b"no picture")
     found = kk.fit_neighbours(own[1], data)
     assert (found.part, found.pictures, len(found.unreadable)) == ("all", 5, 1)

@@ -19,15 +19,12 @@ def predict(
     out: Annotated[Optional[Path], typer.Option(help="Also write the predictions as .csv or .jsonl.")] = None,  # noqa: UP045
     top: Annotated[int, typer.Option(min=1, help="How many labels to show for each picture.")] = 5,
     batch_size: Annotated[int, typer.Option(min=1, help="Pictures the model sees at a time.")] = 32,
-    calibrated: Annotated[
-        bool, typer.Option("--calibrated", help="Probabilities that hold: see the calibration in the run's report.")
-    ] = False,
     json: Json = False,
 ) -> None:
     """Say what pictures show."""
     from kunstkammer.verbs.predict import predict as verb
 
-    show(verb(run, paths, out=out, top=top, batch_size=batch_size, calibrated=calibrated), json)
+    show(verb(run, paths, out=out, top=top, batch_size=batch_size), json)
 
 
 @answers

@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from kunstkammer.metrics.classification import ECE_BINS, calibration_bin, expected_calibration_error, one_hot
+from kunstkammer.metrics.classification import ECE_BINS, calibration_bin, expected_calibration_error
+from kunstkammer.metrics.decisions import THRESHOLD, one_hot, to_probabilities
 from kunstkammer.metrics.intervals import Interval, bootstrap, bootstrap_interval, group_numbers
-from kunstkammer.models.calibration import THRESHOLD, Calibration, probabilities_of
+from kunstkammer.models.calibration import Calibration
 
 if TYPE_CHECKING:
     from kunstkammer.evaluation.predictions import Predictions
@@ -24,13 +25,12 @@ LEAST_OF_A_KIND = 10
 _LOWEST, _HIGHEST = 0.05, 20.0
 
 
-def fit_calibration(logits: np.ndarray, targets: np.ndarray, weights: str) -> Calibration | None:
+def fit_calibration(logits: np.ndarray, targets: np.ndarray) -> Calibration | None:
     """Find the temperature that makes the pictures of the validation part likeliest.
 
     Args:
         logits: float (N, K) of pictures that the model did not learn from.
         targets: int64 (N,) for one label a picture, 0/1 (N, K) for many; a row with -1 is left out.
-        weights: the SHA-256 of the model's weights (`models.digest.weights_digest`).
 
     Returns:
         The calibration; None with fewer than 20 pictures.
@@ -60,10 +60,10 @@ def fit_calibration(logits: np.ndarray, targets: np.ndarray, weights: str) -> Ca
     temperature = float(np.exp(minimize_scalar(loss, bounds=bounds, method="bounded", options={"xatol": 1e-6}).x))
     thresholds = None
     if many:
-        found = probabilities_of(logits, many=True, temperature=temperature)
+        found = to_probabilities(logits / temperature, multi_label=True)
         thresholds = tuple(best_threshold(truth[:, k], found[:, k]) for k in range(truth.shape[1]))
     before, after = (_loss(logits / t, truth, many) for t in (1.0, temperature))
-    return Calibration(temperature, thresholds, len(logits), weights, before, after)
+    return Calibration(temperature, len(logits), before, after, thresholds)
 
 
 def _softened(truth: np.ndarray, many: bool) -> np.ndarray:
@@ -115,8 +115,8 @@ class CalibrationEffect:
 
     Attributes:
         calibration: the calibration.
-        before, after: the expected calibration error of the model as it is, and calibrated, with intervals; with many
-            labels that of all labels of all pictures.
+        before, after: the expected calibration error as it was before, and as it is, with intervals; with many labels
+            that of all labels of all pictures.
         gain: before minus after, on the same resamples.
     """
 
@@ -146,16 +146,16 @@ def calibration_effect(
     resamples: int = 1000,
     seed: int = 0,
 ) -> CalibrationEffect | None:
-    """Return what a calibration does to predictions of the model as it is; None where no truth is known."""
+    """Return what a calibration did to the predictions of a calibrated model; None where no truth is known."""
     chosen = np.flatnonzero(predictions.known())
     if predictions.targets is None or not len(chosen):
         return None
-    targets, plain = predictions.targets[chosen], predictions.probabilities[chosen]
+    targets, now = predictions.targets[chosen], predictions.probabilities[chosen]
     members = group_numbers(None if groups is None else [groups[int(i)] for i in chosen], len(chosen))
     if groups is not None and int(members.max()) == 0:
         members = group_numbers(None, len(chosen))
     error = label_calibration_error if targets.ndim == 2 else expected_calibration_error
-    both = {"before": plain, "after": calibration.recalibrate(plain)}
+    both = {"before": calibration.undo(now), "after": now}
     values = {name: float(error(targets, table, np.ones((1, len(table))))[0]) for name, table in both.items()}
     functions = {name: lambda weights, table=table: error(targets, table, weights) for name, table in both.items()}
     draws = bootstrap(functions, members, resamples, seed)

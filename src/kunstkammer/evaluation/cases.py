@@ -7,8 +7,9 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from kunstkammer.evaluation.predictions import THRESHOLD, Predictions
+from kunstkammer.evaluation.predictions import Predictions
 from kunstkammer.metrics.classification import picture_f1
+from kunstkammer.metrics.decisions import THRESHOLD
 
 NOTHING = "–"
 
@@ -23,7 +24,7 @@ class Case:
         probability: of the predicted label; with many labels the mean over the predicted ones, or, where none is
             predicted, that of the most probable one.
         margin: one label: the distance between the two largest probabilities; many labels: the least distance of a
-            probability from the threshold, times two. From 0 (undecided) to 1.
+            probability from its threshold, as a share of what is possible on its side. From 0 (undecided) to 1.
         score: 1 for right and 0 for wrong; with many labels the F1 of the picture's labels. None without truth.
     """
 
@@ -101,11 +102,12 @@ def _cases(predictions: Predictions) -> list[Case]:
     p = predictions.probabilities
     known = predictions.known()
     if predictions.multi_label:
-        chosen = p > THRESHOLD
+        chosen = predictions.decided()
         count = chosen.sum(axis=1)
         sure = np.where(count > 0, (p * chosen).sum(axis=1) / np.maximum(count, 1), p.max(axis=1))
-        margin = 2 * np.abs(p - THRESHOLD).min(axis=1)
-        scores = np.full(len(p), np.nan) if predictions.targets is None else picture_f1(predictions.targets > 0, p)
+        limits = np.full(p.shape[1], THRESHOLD) if predictions.thresholds is None else predictions.thresholds
+        margin = (np.abs(p - limits) / np.where(p > limits, 1 - limits, limits).clip(1e-9)).min(axis=1)
+        scores = np.full(len(p), np.nan) if predictions.targets is None else picture_f1(predictions.targets > 0, chosen)
     else:
         two = np.sort(p, axis=1)[:, -2:]
         sure, margin = two[:, -1], two[:, -1] - (two[:, 0] if p.shape[1] > 1 else 0.0)

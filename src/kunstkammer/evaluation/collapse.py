@@ -25,7 +25,8 @@ from typing import Any
 
 import numpy as np
 
-from kunstkammer.metrics.classification import decide, one_hot, roc_auc
+from kunstkammer.metrics.classification import roc_auc
+from kunstkammer.metrics.decisions import decide, one_hot
 
 STILL = 0.05
 NEAR_PRIOR = 0.3
@@ -73,11 +74,12 @@ def find_collapse(
     *,
     targets: np.ndarray | None = None,
     multi_label: bool = False,
+    thresholds: np.ndarray | None = None,
 ) -> Collapse:
     """Say whether predictions collapsed.
 
     probabilities: (N, K). prior: (K,), the share of each class in the training part. targets: as in `Predictions`,
-    where known. Fewer than ten pictures are not judged.
+    where known. thresholds: (K,), as in `Predictions`. Fewer than ten pictures are not judged.
 
     >>> same = np.tile([0.195, 0.037, 0.080, 0.132, 0.125, 0.103, 0.153, 0.175], (100, 1))
     >>> find_collapse(same, np.full(8, 1 / 8)).collapsed
@@ -90,7 +92,7 @@ def find_collapse(
     mean = probabilities.mean(axis=0) if count else prior
     movement, drift = (_distance(probabilities, centre) * unit for centre in (mean, prior))
     reach = _reach(prior) * unit
-    said = decide(np.zeros((0, width)) if multi_label else np.zeros(0), probabilities).sum(axis=0)
+    said = decide(probabilities, multi_label=multi_label, thresholds=thresholds).sum(axis=0)
     classes, top = int((said > 0).sum()), int(said.argmax())
     most, share = (names[top], float(said[top] / count)) if classes else ("", 0.0)
     still = count >= FEWEST and reach > 0 and movement < STILL * reach

@@ -251,7 +251,8 @@ def _metric_gaps(both: TwoSets, a: Evaluation, b: Evaluation) -> dict[str, Metri
 
 
 def _draw(m: Metric) -> Draw:
-    return lambda side, weights: m.function(side.targets, side.probabilities, weights)
+    # the predicted labels, as the thresholds of its model have them, are what a metric that decides looks at
+    return lambda side, weights: m.function(side.targets, side.predicted if m.decides else side.probabilities, weights)
 
 
 def _class_gap(both: TwoSets, draws: dict[str, np.ndarray], k: int, label: str) -> ClassGap:

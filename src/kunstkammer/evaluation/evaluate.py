@@ -14,7 +14,8 @@ from kunstkammer.evaluation.collapse import Collapse, find_collapse
 from kunstkammer.evaluation.notes import Note
 from kunstkammer.evaluation.predictions import Predictions
 from kunstkammer.evaluation.tallies import Calibration, ClassRow, calibrate, class_rows, confusion_matrix
-from kunstkammer.metrics.classification import Metric, class_roc_auc, decide, one_hot
+from kunstkammer.metrics.classification import Metric, class_roc_auc
+from kunstkammer.metrics.decisions import one_hot
 from kunstkammer.metrics.intervals import (
     Interval,
     bootstrap,
@@ -128,7 +129,8 @@ def evaluate_predictions(
     grouped = None if groups is None else int(members.max()) + 1
     if grouped == 1:  # nothing can be drawn among one group; its pictures at least can be
         members = group_numbers(None, len(judged))
-    scores = _Scores(targets, judged.probabilities, prior, members, resamples=resamples, seed=seed)
+    scores = _Scores(judged, targets, prior, members, resamples=resamples, seed=seed)
+    predicted = judged.decided()
     return Evaluation(
         n=len(judged),
         groups=grouped,
@@ -139,15 +141,20 @@ def evaluate_predictions(
         gains=scores.gains,
         classes=class_rows(
             targets,
-            judged.probabilities,
+            predicted,
             judged.label_names,
             prior,
             scores.class_roc_aucs() if judged.multi_label else None,
         ),
-        confusion=confusion_matrix(targets, judged.probabilities),
+        confusion=confusion_matrix(targets, predicted),
         calibration=None if judged.multi_label else calibrate(targets, judged.probabilities),
         collapse=find_collapse(
-            judged.probabilities, prior, judged.label_names, targets=targets, multi_label=judged.multi_label
+            judged.probabilities,
+            prior,
+            judged.label_names,
+            targets=targets,
+            multi_label=judged.multi_label,
+            thresholds=judged.thresholds,
         ),
         notes=notes + scores.notes + _cautions(targets, judged, grouped),
     )
@@ -190,15 +197,16 @@ class _Scores:
 
     def __init__(
         self,
+        judged: Predictions,
         targets: np.ndarray,
-        probabilities: np.ndarray,
         prior: np.ndarray,
         members: np.ndarray,
         *,
         resamples: int,
         seed: int,
     ) -> None:
-        self.targets, self.probabilities, self.prior = targets, probabilities, prior
+        self.targets, self.probabilities, self.prior = targets, judged.probabilities, prior
+        self.thresholds, self.predicted = judged.thresholds, judged.decided()
         self.members, self.resamples, self.seed = members, resamples, seed
         self.multi_label = targets.ndim == 2
         self.metrics: dict[str, Interval] = {}
@@ -207,7 +215,7 @@ class _Scores:
         self.notes: list[Note] = []
         suited = [entry.thing for entry in entries("metrics")]
         suited = [m for m in suited if (m.multi if self.multi_label else m.single)]
-        values = {m.name: m.function(targets, probabilities) for m in suited}
+        values = {m.name: self._value(m) for m in suited}
         self.left_out = [m.name for m in suited if not np.isfinite(values[m.name])]
         if self.left_out:
             self.notes.append(Note("undefined", names=", ".join(self.left_out)))
@@ -220,6 +228,9 @@ class _Scores:
             self.metrics[m.name] = self._interval(m, values[m.name], own)
             gain = values[m.name] - self.zero_r[m.name]
             self.gains[m.name] = bootstrap_interval(gain, own - zero, -m.high, m.high)
+
+    def _value(self, m: Metric) -> float:
+        return m.function(self.targets, self.probabilities, thresholds=self.thresholds)
 
     def class_roc_aucs(self) -> list[Interval | None]:
         """Return the ROC-AUC of each label, None for one that all of the pictures carry or none of them."""
@@ -246,7 +257,10 @@ class _Scores:
         return zero_r_probabilities(self.prior, len(self.targets), multi_label=self.multi_label, decides=m.decides)
 
     def _draws(self, chosen: list[Metric], resamples: int) -> dict[str, np.ndarray]:
-        functions = {m.name: functools.partial(m.function, self.targets, self.probabilities) for m in chosen}
+        functions = {
+            m.name: functools.partial(m.function, self.targets, self.probabilities, thresholds=self.thresholds)
+            for m in chosen
+        }
         for m in chosen:
             functions[f"{m.name} of ZeroR"] = functools.partial(self._zero_draw, m)
         return bootstrap(functions, self.members, resamples, self.seed)
@@ -258,7 +272,7 @@ class _Scores:
 
     def _interval(self, m: Metric, value: float, draws: np.ndarray) -> Interval:
         if m.proportion or (m.name == "micro_f1" and not self.multi_label):
-            right = decide(self.targets, self.probabilities) == one_hot(self.targets, self.probabilities.shape[1])
+            right = self.predicted == one_hot(self.targets, self.probabilities.shape[1])
             return share_interval(right.all(axis=1), self.members)
         interval = bootstrap_interval(value, draws, m.low, m.high, biased=m.biased)
         if not m.higher_is_better:

@@ -11,6 +11,7 @@ import yaml
 from kunstkammer.errors import unknown_name
 
 LANGUAGES = ("en", "de")
+GRAVE = frozenset({"seen_in_training", "seen_in_set"})
 _FILE = Path(__file__).parent / "report" / "translations.yaml"
 
 
@@ -33,6 +34,11 @@ class Note:
             raise unknown_name("note", key, [k.removeprefix("note.") for k in translations() if k.startswith("note.")])
         self.key = key
         self.values = values
+
+    @property
+    def grave(self) -> bool:
+        """Whether it puts the figures themselves in doubt: such a note is shown in red."""
+        return self.key in GRAVE
 
     @property
     def text(self) -> str:

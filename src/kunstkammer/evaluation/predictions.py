@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,15 +14,13 @@ import torch
 
 from kunstkammer.data.plates import make_plate
 from kunstkammer.errors import DataError, PictureError
+from kunstkammer.metrics.decisions import decide
 from kunstkammer.progress import progress, say
 
 if TYPE_CHECKING:
     from kunstkammer.data.collection import Collection
     from kunstkammer.data.plates import Plates, PlateSettings
     from kunstkammer.models.run import Run
-
-THRESHOLD = 0.5
-"""With many labels, a label is predicted where its probability is above this."""
 
 UNLABELLED = -1
 
@@ -43,6 +41,7 @@ class Predictions:
         targets: int64 (N,) for one label a picture, float32 (N, K) of 0 and 1 for many; -1 where the truth is not
             known; None where it is not known at all.
         multi_label: whether a picture can have several labels.
+        thresholds: float64 (K,), with many labels the probability above which each is predicted; None for 0.5 each.
     """
 
     files: list[str]
@@ -50,6 +49,7 @@ class Predictions:
     probabilities: np.ndarray
     targets: np.ndarray | None = None
     multi_label: bool = False
+    thresholds: np.ndarray | None = None
 
     def __post_init__(self) -> None:
         self.files = list(self.files)
@@ -66,6 +66,10 @@ class Predictions:
             wanted = shape if self.multi_label else shape[:1]
             if self.targets.shape != wanted:
                 raise DataError(f"The targets need shape {wanted}, not {self.targets.shape}.")
+        if self.thresholds is not None:
+            self.thresholds = np.asarray(self.thresholds, dtype=np.float64)
+            if not self.multi_label or self.thresholds.shape != shape[1:]:
+                raise DataError(f"{shape[1]} labels need as many thresholds, where a picture can have several.")
 
     def __len__(self) -> int:
         return len(self.files)
@@ -75,7 +79,18 @@ class Predictions:
         chosen = np.arange(len(self))[np.asarray(indices)]
         targets = None if self.targets is None else self.targets[chosen]
         files = [self.files[i] for i in chosen]
-        return Predictions(files, self.label_names, self.probabilities[chosen], targets, self.multi_label)
+        return replace(self, files=files, probabilities=self.probabilities[chosen], targets=targets)
+
+    def places(self, files: Sequence[str]) -> np.ndarray:
+        """Return where each of these pictures stands in `files`, the names of a collection: int64 (N,).
+
+        Raises `DataError` for a picture that is not among them.
+        """
+        place = {file: i for i, file in enumerate(files)}
+        missing = next((file for file in self.files if file not in place), None)
+        if missing is not None:
+            raise DataError(f"There is a prediction for {missing}, which the collection does not have.")
+        return np.array([place[file] for file in self.files], dtype=np.int64)
 
     def known(self) -> np.ndarray:
         """Return bool (N,): whether the truth of a picture is known."""
@@ -83,11 +98,26 @@ class Predictions:
             return np.zeros(len(self), dtype=bool)
         return np.asarray(np.reshape(self.targets >= 0, (len(self), -1)).all(axis=1))
 
+    def decided(self) -> np.ndarray:
+        """Return the predicted labels, bool (N, K): the most probable one, or with many all above their thresholds."""
+        return decide(self.probabilities, multi_label=self.multi_label, thresholds=self.thresholds)
+
     def predicted(self, index: int) -> tuple[str, ...]:
-        """Return the labels predicted for one picture: the most probable one, or all above 0.5 with many labels."""
+        """Return the labels predicted for one picture, see `decided`."""
+        row = self.probabilities[index][None]
+        chosen = decide(row, multi_label=self.multi_label, thresholds=self.thresholds)[0]
+        return tuple(self.label_names[k] for k in np.flatnonzero(chosen))
+
+    def labels(self, index: int, top: int) -> list[dict[str, Any]]:
+        """Return the `top` most probable labels of one picture, and with many labels all that are predicted.
+
+        Each has its probability and whether it is predicted.
+        """
         row = self.probabilities[index]
-        chosen = np.flatnonzero(row > THRESHOLD) if self.multi_label else [int(row.argmax())]
-        return tuple(self.label_names[k] for k in chosen)
+        said = decide(row[None], multi_label=self.multi_label, thresholds=self.thresholds)[0]
+        order = np.argsort(-row, kind="stable")
+        shown = [k for rank, k in enumerate(order) if rank < max(top, 1) or said[k]]
+        return [{"label": self.label_names[k], "probability": float(row[k]), "predicted": bool(said[k])} for k in shown]
 
     def truth(self, index: int) -> tuple[str, ...] | None:
         """Return the true labels of one picture, or None where they are not known."""
@@ -97,19 +127,12 @@ class Predictions:
         return tuple(self.label_names[k] for k in chosen)
 
     def to_json(self, top: int = 5) -> list[dict[str, Any]]:
-        """Return the `predictions` list of the command: each picture with its `top` most probable labels.
+        """Return the `predictions` list of the command: each picture with its labels, see `labels`.
 
         >>> Predictions(["a.png"], ("comic", "manga"), np.array([[0.2, 0.8]])).to_json(top=1)
-        [{'file': 'a.png', 'labels': [{'label': 'manga', 'probability': 0.8}]}]
+        [{'file': 'a.png', 'labels': [{'label': 'manga', 'probability': 0.8, 'predicted': True}]}]
         """
-        order = np.argsort(-self.probabilities, axis=1, kind="stable")[:, : max(top, 1)]
-        return [
-            {
-                "file": file,
-                "labels": [{"label": self.label_names[k], "probability": float(row[k])} for k in best],
-            }
-            for file, row, best in zip(self.files, self.probabilities, order, strict=True)
-        ]
+        return [{"file": file, "labels": self.labels(i, top)} for i, file in enumerate(self.files)]
 
     def save(self, path: str | Path) -> Path:
         """Write a CSV or JSONL file, whole or not at all; the format follows the suffix (see `tables`).
@@ -146,8 +169,8 @@ def predict_collection(
 
     Returns the predictions in the order of the collection, without the pictures that could not be read, and one
     `PictureError` for each of those. Targets are those of the collection in the label order of the checkpoint; a
-    picture whose labels the model does not know has -1. Probabilities are softmax for one label a picture, sigmoid
-    for many. A scene model reads the text of the collection too.
+    picture whose labels the model does not know has -1. Probabilities and thresholds are the run's. A scene model
+    reads the text of the collection too.
     """
     if batch_size < 1:
         raise DataError(f"batch_size must be at least 1, not {batch_size}.")
@@ -172,7 +195,7 @@ def predict_collection(
     with progress("Predicting", len(collection)) if show_progress else _silent() as advance:
         for indices, pixels in batches:
             more = {name: values[indices] for name, values in extras.items()}
-            rows.append(to_probabilities(checkpoint.logits(pixels, **more), checkpoint.multi_label))
+            rows.append(checkpoint.probabilities(pixels, **more))
             read.extend(indices)
             advance(len(indices))
     width = len(checkpoint.label_names)
@@ -185,6 +208,7 @@ def predict_collection(
         probabilities,
         None if targets is None else targets[read],
         checkpoint.multi_label,
+        checkpoint.thresholds,
     )
     return predictions, errors
 
@@ -193,12 +217,6 @@ def _on_accelerator(checkpoint: Run) -> bool:
     """Say whether a model runs elsewhere than on the processor."""
     first = next(checkpoint.model.parameters(), None)
     return first is not None and first.device.type != "cpu"
-
-
-def to_probabilities(logits: torch.Tensor, multi_label: bool) -> np.ndarray:
-    """Return float64 (N, K): softmax over the labels, or a sigmoid of each where a picture can have many."""
-    values = logits.detach().to("cpu", torch.float64)
-    return (values.sigmoid() if multi_label else values.softmax(dim=-1)).numpy()
 
 
 def align_targets(collection: Collection, label_names: Sequence[str], multi_label: bool) -> np.ndarray | None:

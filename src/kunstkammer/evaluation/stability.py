@@ -16,7 +16,7 @@ import torch
 
 from kunstkammer.errors import DataError
 from kunstkammer.evaluation.predictions import UNLABELLED
-from kunstkammer.metrics.classification import decide, one_hot
+from kunstkammer.metrics.decisions import decide, one_hot
 from kunstkammer.metrics.intervals import (
     Interval,
     bootstrap,
@@ -141,6 +141,7 @@ def measure_stability(
     *,
     label_names: Sequence[str],
     multi_label: bool = False,
+    thresholds: np.ndarray | None = None,
     targets: np.ndarray | None = None,
     files: Sequence[str] | None = None,
     groups: Sequence[Hashable] | np.ndarray | None = None,
@@ -153,10 +154,10 @@ def measure_stability(
     """Try slight changes on pictures and say how a model's answers react.
 
     predict: see `Predict`; it must give the same answer to the same plates. plates: uint8 (N, C, H, W).
-    targets: as in `Predictions`, None where no truth is known. files: names of the pictures. groups: what belongs
-    together, as for `evaluate_predictions`. changes: names of the registry kind, all where not given. worst: how many
-    of the most shaken pictures are kept. seed: a picture is changed in the same way by the same seed, whatever the
-    batch size.
+    thresholds, targets: as in `Predictions`, None where no truth is known. files: names of the pictures.
+    groups: what belongs together, as for `evaluate_predictions`. changes: names of the registry kind, all where not
+    given. worst: how many of the most shaken pictures are kept. seed: a picture is changed in the same way by the same
+    seed, whatever the batch size.
 
     Raises `DataError` where there is no picture.
     """
@@ -164,7 +165,7 @@ def measure_stability(
         raise DataError("There is no picture to try changes on.")
     chosen = [entry.thing for entry in entries("changes")] if changes is None else [get("changes", c) for c in changes]
     names = list(files) if files is not None else [str(i) for i in range(len(plates))]
-    trial = _Trial(predict, plates, tuple(label_names), multi_label, batch_size, seed)
+    trial = _Trial(predict, plates, tuple(label_names), multi_label, thresholds, batch_size, seed)
     truth = _Truth(targets, multi_label, len(plates))
     members = group_numbers(groups, len(plates))
     reactions: list[Reaction] = []
@@ -216,11 +217,12 @@ class _Trial:
         plates: torch.Tensor,
         label_names: tuple[str, ...],
         multi_label: bool,
+        thresholds: np.ndarray | None,
         batch_size: int,
         seed: int,
     ) -> None:
         self.predict, self.plates, self.label_names, self.multi_label = predict, plates, label_names, multi_label
-        self.batch_size, self.seed = batch_size, seed
+        self.thresholds, self.batch_size, self.seed = thresholds, batch_size, seed
         parts = [predict(plates[rows], rows) for rows in self._batches(np.arange(len(plates)))]
         self.before = np.concatenate(parts)
 
@@ -251,8 +253,8 @@ class _Trial:
         return _Answer(change, level, np.concatenate(rows), np.concatenate(answers))
 
     def said(self, probabilities: np.ndarray) -> np.ndarray:
-        """Return the predicted labels, bool (M, K); `decide` sees from the shape of targets how many there can be."""
-        return decide(np.zeros((0, 0)) if self.multi_label else np.zeros(0), probabilities)
+        """Return the predicted labels, bool (M, K)."""
+        return decide(probabilities, multi_label=self.multi_label, thresholds=self.thresholds)
 
     def distances(self, answer: _Answer) -> np.ndarray:
         """Return (M,): total variation distances, or the mean change of a label's probability where there are many."""
@@ -276,10 +278,9 @@ class _Truth:
         self.multi_label = multi_label and targets is not None
         self.known = np.asarray(np.reshape(self.targets >= 0, (count, -1)).all(axis=1))
 
-    def right(self, rows: np.ndarray, probabilities: np.ndarray) -> np.ndarray:
-        """Return bool (M,): whether all labels of each picture are right."""
-        targets = self.targets[rows]
-        alike = np.equal(decide(targets, probabilities), one_hot(targets, probabilities.shape[1]))
+    def right(self, rows: np.ndarray, predicted: np.ndarray) -> np.ndarray:
+        """Return bool (M,): whether all of the predicted labels (M, K) of each picture are right."""
+        alike = np.equal(predicted, one_hot(self.targets[rows], predicted.shape[1]))
         return alike.all(axis=1)
 
     def labels(self, row: int, names: tuple[str, ...]) -> tuple[str, ...] | None:
@@ -304,8 +305,8 @@ def _reaction(
     accuracy, before = None, None
     if judged.any():
         group = np.unique(own[judged], return_inverse=True)[1]
-        accuracy = share_interval(truth.right(rows[judged], after[judged]), group)
-        before = float(truth.right(rows[judged], trial.before[rows[judged]]).mean())
+        accuracy = share_interval(truth.right(rows[judged], trial.said(after[judged])), group)
+        before = float(truth.right(rows[judged], trial.said(trial.before[rows[judged]])).mean())
     return Reaction(
         answer.change.name,
         answer.level,

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from kunstkammer.metrics.classification import decide, one_hot
+from kunstkammer.metrics.decisions import one_hot
 from kunstkammer.metrics.intervals import Interval
 
 CALIBRATION_BINS = 10
@@ -57,39 +57,41 @@ class Calibration:
         return asdict(self)
 
 
-def confusion_matrix(targets: np.ndarray, probabilities: np.ndarray) -> np.ndarray:
+def confusion_matrix(targets: np.ndarray, predicted: np.ndarray) -> np.ndarray:
     """Return int64 (K, K): how many pictures of class i (row) are taken for class j (column).
 
     With many labels: how many pictures with the true label i have the predicted label j.
+
+    predicted: bool (N, K), the predicted labels.
     """
-    truth = one_hot(targets, probabilities.shape[1]).astype(np.int64)
-    return truth.T @ decide(targets, probabilities).astype(np.int64)
+    truth = one_hot(targets, predicted.shape[1]).astype(np.int64)
+    return truth.T @ predicted.astype(np.int64)
 
 
 def class_rows(
     targets: np.ndarray,
-    probabilities: np.ndarray,
+    predicted: np.ndarray,
     label_names: tuple[str, ...],
     prior: np.ndarray,
     roc_aucs: Sequence[Interval | None] | None = None,
 ) -> list[ClassRow]:
-    """Return a row for each of the K classes."""
+    """Return a row for each of the K classes. predicted: bool (N, K), the predicted labels."""
     roc_aucs = roc_aucs or [None] * len(label_names)
-    truth, said = one_hot(targets, probabilities.shape[1]), decide(targets, probabilities)
-    right = (truth & said).sum(axis=0)
+    truth = one_hot(targets, predicted.shape[1])
+    right = (truth & predicted).sum(axis=0)
     return [
         ClassRow(
             label,
             int(n),
-            int(predicted),
-            _share(hit, predicted),
+            int(said),
+            _share(hit, said),
             _share(hit, n),
-            _share(2 * hit, n + predicted),
+            _share(2 * hit, n + said),
             float(share),
             auc,
         )
-        for label, n, predicted, hit, share, auc in zip(
-            label_names, truth.sum(axis=0), said.sum(axis=0), right, prior, roc_aucs, strict=True
+        for label, n, said, hit, share, auc in zip(
+            label_names, truth.sum(axis=0), predicted.sum(axis=0), right, prior, roc_aucs, strict=True
         )
     ]
 

@@ -133,7 +133,7 @@ def picture_errors(predictions: Sequence[Predictions]) -> np.ndarray:
         if one.targets is None:
             raise DataError("The test pictures have no labels, so no error can be measured.")
         if one.multi_label:
-            found.append(1 - picture_f1(one.targets, one.probabilities))
+            found.append(1 - picture_f1(one.targets, one.decided()))
         else:
             found.append((one.probabilities.argmax(axis=1) != one.targets).astype(float))
     return np.stack(found)

@@ -10,7 +10,8 @@ from pathlib import PurePosixPath
 import numpy as np
 
 from kunstkammer.evaluation.predictions import Predictions
-from kunstkammer.metrics.classification import decide, label_counts, one_hot
+from kunstkammer.metrics.classification import label_counts
+from kunstkammer.metrics.decisions import one_hot
 from kunstkammer.metrics.intervals import (
     Interval,
     bootstrap,
@@ -30,11 +31,12 @@ Draw = Callable[["Side", np.ndarray], np.ndarray]
 
 @dataclass(frozen=True)
 class Side:
-    """The pictures of one set whose truth is known: as in `Predictions`, with the group of each."""
+    """The pictures of one set whose truth is known: as in `Predictions`; `predicted` bool (N, K), `groups` of each."""
 
     files: list[str]
     targets: np.ndarray
     probabilities: np.ndarray
+    predicted: np.ndarray
     groups: list[Hashable] | None
 
     @classmethod
@@ -46,7 +48,7 @@ class Side:
         if not predictions.multi_label:
             targets = targets.astype(np.int64)
         own = None if groups is None else [groups[int(i)] for i in chosen]
-        return cls(judged.files, targets, judged.probabilities, own)
+        return cls(judged.files, targets, judged.probabilities, judged.decided(), own)
 
     @property
     def truth(self) -> np.ndarray:
@@ -65,12 +67,12 @@ class Side:
 
     def recalls(self, weights: np.ndarray) -> np.ndarray:
         """Return the recall of each class, (R, K); nan where it does not occur."""
-        right, _, true = label_counts(self.targets, self.probabilities, weights)
+        right, _, true = label_counts(self.targets, self.predicted, weights)
         return _ratio(right, true)
 
     def f1s(self, weights: np.ndarray) -> np.ndarray:
         """Return the F1 of each class, (R, K); nan where it is neither true nor predicted."""
-        right, said, true = label_counts(self.targets, self.probabilities, weights)
+        right, said, true = label_counts(self.targets, self.predicted, weights)
         return _ratio(2 * right, said + true)
 
     def recall(self, k: int) -> Interval | None:
@@ -78,7 +80,7 @@ class Side:
         own = self.truth[:, k]
         if not own.any():
             return None
-        found = decide(self.targets, self.probabilities)[own, k]
+        found = self.predicted[own, k]
         return share_interval(found, np.unique(self.members[own], return_inverse=True)[1])
 
 

@@ -14,6 +14,7 @@ from torch.nn.functional import avg_pool2d, interpolate
 from kunstkammer.errors import ModelError, unknown_name
 from kunstkammer.explanation.baseline import baseline_for
 from kunstkammer.explanation.task import borrowed, logits_of
+from kunstkammer.metrics.decisions import to_probabilities
 from kunstkammer.metrics.intervals import resample_weights
 
 RANDOM = "random"
@@ -215,17 +216,17 @@ class _Walk:
             mask[:, :, : rows * patch, : columns * patch] = interpolate(gone, scale_factor=patch, mode="nearest")
             changed = torch.where(mask > 0, self.filler(pictures, which, mask), pictures)
             likely = probabilities_of(self.model, logits_of(self.model, changed))
-            found[picture, point] = likely.gather(1, self.chosen[which][:, None])[:, 0].cpu().numpy()
+            found[picture, point] = likely.gather(1, self.chosen[which][:, None].cpu())[:, 0].numpy()
             if self.advance is not None:
                 self.advance(len(picture))
         return found
 
 
 def probabilities_of(model: nn.Module, logits: Tensor) -> Tensor:
-    """Return float64 (N, K): the softmax, or the sigmoid of models with many labels or one output."""
+    """Return float64 (N, K) on the CPU: `to_probabilities`, with a sigmoid too for a network of one output."""
     config = getattr(model, "config", None)
     many = getattr(config, "problem_type", None) == "multi_label_classification" or logits.shape[1] == 1
-    return logits.double().sigmoid() if many else logits.double().softmax(dim=1)
+    return torch.from_numpy(to_probabilities(logits.detach().cpu().numpy(), multi_label=many))
 
 
 def _rows(pictures: int, steps: int, batch_size: int) -> Iterator[tuple[np.ndarray, np.ndarray]]:

@@ -31,7 +31,7 @@ class Metric:
 
     Attributes:
         name: its name in the registry.
-        function: `function(targets, probabilities, weights=None)`.
+        function: `function(targets, probabilities, weights=None, thresholds=None)`.
         single, multi: whether it is for one label a picture, for many labels.
         low, high: its range; `high` is inf where there is no upper bound.
         higher_is_better: the direction.
@@ -57,12 +57,23 @@ class Metric:
 def metric(
     name: str, summary: str, *, single: bool = False, multi: bool = False, **facts: Any
 ) -> Callable[..., Function]:
-    """Register a metric. The function below the decorator takes weights (R, N) and returns (R,)."""
+    """Register a metric. The function below the decorator takes weights (R, N) and returns (R,).
+
+    One that `decides` is given the predicted labels, (N, K) of 0 and 1, in the place of the probabilities.
+    """
 
     def claim(function: Function) -> Function:
         @functools.wraps(function)
-        def value(targets: np.ndarray, probabilities: np.ndarray, weights: np.ndarray | None = None) -> Any:
+        def value(
+            targets: np.ndarray,
+            probabilities: np.ndarray,
+            weights: np.ndarray | None = None,
+            thresholds: np.ndarray | None = None,
+        ) -> Any:
             targets, probabilities = np.asarray(targets), np.asarray(probabilities, dtype=np.float64)
+            if facts.get("decides"):
+                # Such a metric looks at the predicted labels alone: these take the place of the probabilities.
+                probabilities = decide(targets, probabilities, thresholds).astype(np.float64)
             if weights is None:
                 return float(function(targets, probabilities, np.ones((1, len(targets))))[0])
             return function(targets, probabilities, weights)
@@ -92,14 +103,17 @@ def _ratio(above: np.ndarray, below: np.ndarray) -> np.ndarray:
     return np.divide(above, below, out=np.full(np.shape(below), np.nan), where=below > 0)
 
 
-def decide(targets: np.ndarray, probabilities: np.ndarray) -> np.ndarray:
-    """Return the predicted labels, bool (N, K): the most probable one, or those above 0.5 where there are many."""
-    return decisions.decide(probabilities, multi_label=targets.ndim == 2)
+def decide(targets: np.ndarray, probabilities: np.ndarray, thresholds: np.ndarray | None = None) -> np.ndarray:
+    """Return the predicted labels, bool (N, K), as `decisions.decide` does; `targets` (N, K) mean many labels."""
+    return decisions.decide(probabilities, multi_label=targets.ndim == 2, thresholds=thresholds)
 
 
-def label_counts(targets: np.ndarray, probabilities: np.ndarray, weights: np.ndarray) -> tuple[np.ndarray, ...]:
-    """Return (R, K) each: how often a label is rightly predicted, predicted, and true, with weights (R, N)."""
-    truth, said = one_hot(targets, probabilities.shape[1]), decide(targets, probabilities)
+def label_counts(targets: np.ndarray, predicted: np.ndarray, weights: np.ndarray) -> tuple[np.ndarray, ...]:
+    """Return (R, K) each: how often a label is rightly predicted, predicted, and true, with weights (R, N).
+
+    predicted: the predicted labels, (N, K) of 0 and 1.
+    """
+    truth, said = one_hot(targets, predicted.shape[1]), predicted.astype(bool)
     return tuple(
         np.asarray((sparse.csr_array(table.astype(np.float64)).T @ weights.T).T)
         for table in (truth & said, said, truth)
@@ -107,74 +121,77 @@ def label_counts(targets: np.ndarray, probabilities: np.ndarray, weights: np.nda
 
 
 @metric("accuracy", "Share of pictures whose most probable label is right", single=True, proportion=True, decides=True)
-def accuracy(targets: np.ndarray, probabilities: np.ndarray, weights: np.ndarray) -> np.ndarray:
+def accuracy(targets: np.ndarray, predicted: np.ndarray, weights: np.ndarray) -> np.ndarray:
     """Accuracy: (1/N) sum_i [argmax_k p_ik = t_i], from 0 to 1.
 
     >>> accuracy(np.array([0, 1, 1]), np.array([[0.9, 0.1], [0.6, 0.4], [0.2, 0.8]]))
     0.6666666666666666
     """
-    return _mean(probabilities.argmax(axis=1) == targets, weights)
+    return _mean(predicted.argmax(axis=1) == targets, weights)
 
 
 @metric("subset_accuracy", "Share of pictures whose labels are all right", multi=True, proportion=True, decides=True)
-def subset_accuracy(targets: np.ndarray, probabilities: np.ndarray, weights: np.ndarray) -> np.ndarray:
-    """Subset accuracy (exact match): (1/N) sum_i [{k: p_ik > 0.5} = T_i], from 0 to 1."""
-    return _mean((decide(targets, probabilities) == targets.astype(bool)).all(axis=1), weights)
+def subset_accuracy(targets: np.ndarray, predicted: np.ndarray, weights: np.ndarray) -> np.ndarray:
+    """Subset accuracy (exact match): (1/N) sum_i [{k: p_ik > threshold_k} = T_i], from 0 to 1."""
+    return _mean((predicted.astype(bool) == targets.astype(bool)).all(axis=1), weights)
 
 
 @metric("balanced_accuracy", "Mean over the classes of the share found", single=True, decides=True)
-def balanced_accuracy(targets: np.ndarray, probabilities: np.ndarray, weights: np.ndarray) -> np.ndarray:
+def balanced_accuracy(targets: np.ndarray, predicted: np.ndarray, weights: np.ndarray) -> np.ndarray:
     """Balanced accuracy: the mean recall of the classes that occur in the truth, from 0 to 1.
 
     recall_k = |{i: t_i = k and argmax p_i = k}| / |{i: t_i = k}|, as in scikit-learn.
     """
-    right, _, true = label_counts(targets, probabilities, weights)
+    right, _, true = label_counts(targets, predicted, weights)
     return _nanmean(_ratio(right, true))
 
 
 @metric("macro_f1", "Mean F1 of the classes that occur in truth or prediction", single=True, multi=True, decides=True)
-def macro_f1(targets: np.ndarray, probabilities: np.ndarray, weights: np.ndarray) -> np.ndarray:
+def macro_f1(targets: np.ndarray, predicted: np.ndarray, weights: np.ndarray) -> np.ndarray:
     """Macro F1: the mean over the classes of F1_k = 2 TP_k / (2 TP_k + FP_k + FN_k), from 0 to 1.
 
     A class that is neither true nor predicted for any picture has no F1 and is left out of the mean, as
     scikit-learn does for one label a picture (for many labels: with zero_division=nan).
     """
-    right, said, true = label_counts(targets, probabilities, weights)
+    right, said, true = label_counts(targets, predicted, weights)
     return _nanmean(_ratio(2 * right, said + true))
 
 
 @metric("macro_f1_all", "Mean F1 of all labels; one that never occurs counts as 0", multi=True, decides=True)
-def macro_f1_all(targets: np.ndarray, probabilities: np.ndarray, weights: np.ndarray) -> np.ndarray:
+def macro_f1_all(targets: np.ndarray, predicted: np.ndarray, weights: np.ndarray) -> np.ndarray:
     """Macro F1 over all K labels, with 0 for a label that neither occurs nor is predicted, from 0 to 1.
 
     This is scikit-learn's default for many labels; beside `macro_f1` it shows what the absent labels do to the mean.
     """
-    right, said, true = label_counts(targets, probabilities, weights)
+    right, said, true = label_counts(targets, predicted, weights)
     return np.nan_to_num(_ratio(2 * right, said + true)).mean(axis=1)
 
 
 @metric("micro_f1", "F1 over all decisions taken together", single=True, multi=True, decides=True)
-def micro_f1(targets: np.ndarray, probabilities: np.ndarray, weights: np.ndarray) -> np.ndarray:
+def micro_f1(targets: np.ndarray, predicted: np.ndarray, weights: np.ndarray) -> np.ndarray:
     """Micro F1: 2 TP / (2 TP + FP + FN) with the counts of all classes added up, from 0 to 1.
 
     With one label a picture it equals the accuracy. nan where no label is true or predicted anywhere.
     """
-    right, said, true = label_counts(targets, probabilities, weights)
+    right, said, true = label_counts(targets, predicted, weights)
     return _ratio(2 * right.sum(axis=1), (said + true).sum(axis=1))
 
 
 @metric("samples_f1", "Mean over the pictures of the F1 of their labels", multi=True, decides=True)
-def samples_f1(targets: np.ndarray, probabilities: np.ndarray, weights: np.ndarray) -> np.ndarray:
+def samples_f1(targets: np.ndarray, predicted: np.ndarray, weights: np.ndarray) -> np.ndarray:
     """Samples F1: (1/N) sum_i 2 |T_i & P_i| / (|T_i| + |P_i|), from 0 to 1.
 
     A picture that has no label and for which none is predicted is right: 1 (scikit-learn's zero_division=1).
     """
-    return _mean(picture_f1(targets, probabilities), weights)
+    return _mean(picture_f1(targets, predicted), weights)
 
 
-def picture_f1(targets: np.ndarray, probabilities: np.ndarray) -> np.ndarray:
-    """Return float64 (N,): the F1 of each picture's labels; 1 where none is true and none predicted."""
-    truth, said = targets.astype(bool), decide(targets, probabilities)
+def picture_f1(targets: np.ndarray, predicted: np.ndarray) -> np.ndarray:
+    """Return float64 (N,): the F1 of each picture's labels; 1 where none is true and none predicted.
+
+    targets, predicted: (N, K) of 0 and 1.
+    """
+    truth, said = targets.astype(bool), predicted.astype(bool)
     return np.nan_to_num(_ratio(2.0 * (truth & said).sum(axis=1), truth.sum(axis=1) + said.sum(axis=1)), nan=1.0)
 
 

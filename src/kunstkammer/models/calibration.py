@@ -1,103 +1,97 @@
-"""Calibrated probabilities: a temperature on the logits, and with many labels a threshold for each. Needs no torch.
+"""Calibrated probabilities: a temperature that is folded into the output layer, and with many labels a threshold each.
 
-`evaluation/calibration.py` finds them on the validation part; `train` writes them beside the weights.
+`evaluation/calibration.py` finds them on the validation part, `models/folding.py` puts the temperature into the
+weights, and both stand in the checkpoint's config.json: `kunstkammer_calibration` says what was done,
+`label_thresholds` is what every path of Kunstkammer decides by (`transformers` itself knows no thresholds). No torch.
 """
 
 from __future__ import annotations
 
-import json
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from kunstkammer.errors import ModelError
-from kunstkammer.files import write_json
+from kunstkammer.metrics.decisions import to_probabilities
 
-CALIBRATION_FILE = "calibration.json"
-FORMAT = "kunstkammer-calibration-1"
-THRESHOLD = 0.5
+CALIBRATION_KEY, THRESHOLDS_KEY = "kunstkammer_calibration", "label_thresholds"
+OLD_FILE = "calibration.json"
+"""Where an earlier version kept both, beside weights that were not calibrated."""
 
 
 @dataclass(frozen=True)
 class Calibration:
-    """How a model's logits become probabilities that hold (Guo et al. 2017, "On Calibration of Modern Neural Networks",
+    """How a model's probabilities were made to hold (Guo et al. 2017, "On Calibration of Modern Neural Networks",
     section 4.2: softmax(z / T); with many labels sigmoid(z / T) of each).
 
     Attributes:
-        temperature: T > 0; above 1 it makes answers less sure. It changes no order of labels.
-        thresholds: with many labels, the probability above which each is said, (K,); None for one label a picture.
+        temperature: T > 0, which the output layer has been divided by; above 1 it makes answers less confident. It
+            changes no order of labels.
         pictures: how many of the validation part it was fitted on.
-        weights: the SHA-256 of the weights it was fitted to (`models.digest`).
         loss_before, loss_after: mean negative log-likelihood on those pictures.
+        thresholds: with many labels, the probability above which each is predicted, (K,); None for one label a
+            picture. They are for the calibrated probabilities.
     """
 
     temperature: float
-    thresholds: tuple[float, ...] | None
     pictures: int
-    weights: str
     loss_before: float
     loss_after: float
+    thresholds: tuple[float, ...] | None = None
 
-    def probabilities(self, logits: np.ndarray) -> np.ndarray:
-        """Return float64 (N, K) for logits (N, K).
+    def undo(self, probabilities: np.ndarray) -> np.ndarray:
+        """Return the probabilities (N, K) that the model gave before it was calibrated.
 
-        >>> Calibration(2.0, None, 100, "", 0.0, 0.0).probabilities(np.array([[0.0, 4.0]])).round(3).tolist()
-        [[0.119, 0.881]]
+        >>> Calibration(2.0, 100, 0.0, 0.0).undo(np.array([[0.119, 0.881]])).round(3).tolist()
+        [[0.018, 0.982]]
         """
-        return probabilities_of(logits, many=self.thresholds is not None, temperature=self.temperature)
+        many = self.thresholds is not None
+        return to_probabilities(self.temperature * logits_of_probabilities(probabilities, many=many), multi_label=many)
 
-    def recalibrate(self, probabilities: np.ndarray) -> np.ndarray:
-        """Return what the probabilities (N, K) of the model as it is become."""
-        return self.probabilities(logits_of_probabilities(probabilities, many=self.thresholds is not None))
-
-    def save(self, folder: str | Path) -> Path:
-        """Write RUN/calibration.json, whole or not at all. Raises `ResourceError` when the disk refuses."""
-        path = Path(folder) / CALIBRATION_FILE
-        write_json(path, {"format": FORMAT, **asdict(self)})
-        return path
+    def to_config(self) -> dict[str, Any]:
+        """Return what the checkpoint's config says of it."""
+        facts = {key: value for key, value in asdict(self).items() if key != "thresholds"}
+        own: dict[str, Any] = {CALIBRATION_KEY: facts}
+        return own if self.thresholds is None else {**own, THRESHOLDS_KEY: list(self.thresholds)}
 
     @classmethod
-    def load(cls, folder: str | Path, weights: str, labels: int) -> Calibration | None:
-        """Return the calibration in a folder, None where there is none.
-
-        Raises `ModelError` for one of other weights, or of another number of labels, or a damaged one.
-        """
-        path = Path(folder) / CALIBRATION_FILE
-        if not path.is_file():
+    def of_config(cls, config: Mapping[str, Any], labels: int) -> Calibration | None:
+        """Return what a checkpoint's config says; None where it was not calibrated. Raises `ModelError` if damaged."""
+        facts = config.get(CALIBRATION_KEY)
+        if facts is None:
             return None
+        thresholds = thresholds_of(config, labels)
         try:
-            found = _checked(json.loads(path.read_text(encoding="utf-8")), labels)
-        except (ValueError, KeyError, TypeError, OSError) as error:
-            raise ModelError(f"The calibration {path} is damaged ({error}); remove it, or train again.") from error
-        if found.weights != weights:
+            found = cls(**facts, thresholds=None if thresholds is None else tuple(thresholds.tolist()))
+            if not (np.isfinite(found.temperature) and found.temperature > 0):
+                raise ValueError(f"the temperature is {found.temperature}")
+        except (TypeError, ValueError) as error:
             raise ModelError(
-                f"The calibration {path} belongs to other weights ({found.weights[:12]}, these are {weights[:12]}); "
-                "remove it, or train again."
-            )
+                f"{CALIBRATION_KEY} in config.json is damaged ({error}); remove it, or train again."
+            ) from error
         return found
 
 
-def _checked(values: dict[str, Any], labels: int) -> Calibration:
-    if values.pop("format") != FORMAT:
-        raise ValueError("another format")
-    thresholds = values.pop("thresholds")
-    found = Calibration(thresholds=None if thresholds is None else tuple(map(float, thresholds)), **values)
-    if not (np.isfinite(found.temperature) and found.temperature > 0):
-        raise ValueError(f"its temperature is {found.temperature}")
-    if found.thresholds is not None and len(found.thresholds) != labels:
-        raise ValueError(f"it has {len(found.thresholds)} thresholds for {labels} labels")
+def thresholds_of(config: Mapping[str, Any], labels: int) -> np.ndarray | None:
+    """Return the thresholds (K,) in a checkpoint's config, None where it has none.
+
+    Raises `ModelError` where they are not one number from 0 to 1 for each of the labels.
+    """
+    given = config.get(THRESHOLDS_KEY)
+    if given is None:
+        return None
+    try:
+        found = np.asarray(given, dtype=np.float64)
+    except (TypeError, ValueError) as error:
+        raise ModelError(f"{THRESHOLDS_KEY} in config.json is damaged ({error}); remove it, or train again.") from error
+    if found.shape != (labels,) or not ((found >= 0) & (found <= 1)).all():
+        raise ModelError(
+            f"{THRESHOLDS_KEY} in config.json needs a number from 0 to 1 for each of the {labels} labels, in the order "
+            "of id2label; correct it, remove it, or train again."
+        )
     return found
-
-
-def probabilities_of(logits: np.ndarray, *, many: bool, temperature: float = 1.0) -> np.ndarray:
-    """Return float64 (N, K): softmax over the labels, or a sigmoid of each where a picture can have many."""
-    scaled = np.asarray(logits, dtype=np.float64) / temperature
-    if many:
-        return np.exp(-np.logaddexp(0.0, -scaled))
-    shifted = np.exp(scaled - scaled.max(axis=1, keepdims=True))
-    return shifted / shifted.sum(axis=1, keepdims=True)
 
 
 def logits_of_probabilities(probabilities: np.ndarray, *, many: bool) -> np.ndarray:

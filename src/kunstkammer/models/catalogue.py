@@ -18,7 +18,7 @@ from transformers import ResNetConfig, ResNetForImageClassification
 from kunstkammer.data.plates import PlateSettings
 from kunstkammer.errors import ModelError, RecipeError, guess, unknown_name
 from kunstkammer.models.geometry import PictureGeometry
-from kunstkammer.models.run import is_folder, is_grey, load_pretrained, model_channels, refuse_pickles
+from kunstkammer.models.run import is_folder, load_pretrained, model_channels, refuse_pickles
 from kunstkammer.models.sketchnet import SketchNet, SketchNetConfig
 from kunstkammer.registry import get, names, register
 
@@ -177,7 +177,7 @@ def _pretrained(
     model, processor = load_pretrained(name, **task.config(), **options)
     dropout = _set_own_dropout(model, dropout)
     channels = model_channels(model.config)
-    grey = task.grey if task.grey is not None else is_grey(model.config, {})
+    grey = task.grey if task.grey is not None else channels == 1
     geometry = PictureGeometry.from_processor(processor, channels=channels, grey=grey, name=name)
     if task.size or task.fit:
         height, width = task.size or geometry.input_size

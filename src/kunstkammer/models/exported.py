@@ -18,7 +18,7 @@ from kunstkammer.errors import ModelError
 from kunstkammer.pictures.plate import PlateSettings
 
 ONNX_FILE, SETTINGS_FILE = "model.onnx", "kunstkammer.json"
-FORMAT = 1
+FORMAT = 2
 INPUT, LOGITS, FEATURES, CLASS_MAPS = "plates", "logits", "features", "class_maps"
 
 
@@ -51,12 +51,13 @@ class Exported(BaseModel):
         input_size: (height, width) that the network sees: the centre of the plate.
         labels: in the order of the logits.
         multi_label: whether a picture may have several labels (sigmoid a label) or has one (softmax).
-        thresholds: label -> the probability above which it is said; {} with one label a picture.
+        thresholds: label -> the probability above which it is predicted; {} with one label a picture.
         label_prior: the share of each label in what was learnt from, None where that is not known.
         outputs: what the network gives.
         centres: of the cells of the class maps, in rows and columns: (first, step) in pixels of the input.
         answers_from: "pictures"; of a scene model, which can read text too, that it was exported without it.
-        calibration: what was fitted to make its probabilities honest, as `calibration.json` says it; None if nothing.
+        calibration: how its probabilities were calibrated (`models.calibration`); None if they were not. From format 2
+            on the network's logits have it in them.
         checked: on how many plates it was compared with the network it was made of, and the largest difference.
         versions: of what made it.
         facts: what `run.json` says.
@@ -83,6 +84,11 @@ class Exported(BaseModel):
     checked: dict[str, int | float] = {}
     versions: dict[str, str] = {}
     facts: dict[str, Any] = {}
+
+    @property
+    def temperature_left(self) -> float:
+        """What the network's logits are still to be divided by: 1, except in what an earlier version exported."""
+        return float((self.calibration or {}).get("temperature", 1.0)) if self.format == 1 else 1.0
 
 
 def is_exported(folder: str | Path) -> bool:

@@ -1,4 +1,8 @@
-"""Opening a trained model: a run folder, any checkpoint folder of `transformers`, or a hub id. Never a pickle."""
+"""A trained model, and all that decides its answers: a run folder, any checkpoint folder, or a hub id. Never a pickle.
+
+Every path that answers (predict, evaluate, report, explain, page, API, export) asks the same `Run`: how a picture
+becomes the input, what the probabilities are, from which one a label is predicted, and what it learned from.
+"""
 
 from __future__ import annotations
 
@@ -9,15 +13,19 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import torch
 from torch import Tensor
 
 from kunstkammer.errors import ModelError, guess
-from kunstkammer.models.calibration import CALIBRATION_FILE, Calibration
+from kunstkammer.metrics.decisions import decide, to_probabilities
+from kunstkammer.models.calibration import OLD_FILE, Calibration, thresholds_of
 from kunstkammer.models.environment import quiet_transformers
 from kunstkammer.models.exported import is_exported
 from kunstkammer.models.geometry import PictureGeometry
 from kunstkammer.models.memory import keep_freed_memory
+from kunstkammer.models.run_files import Learned, read_facts
+from kunstkammer.progress import say
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
@@ -28,13 +36,12 @@ if TYPE_CHECKING:
     from kunstkammer.models.texts import TextRows
 
 PICKLES = (".bin", ".pt", ".pth", ".ckpt", ".pkl", ".pickle", ".h5", ".msgpack")
-FACTS_FILE = "run.json"
 SCENE = "kunstkammer-scene"
 
 
 @dataclass
 class Run:
-    """A model that is ready to answer.
+    """A trained model that is ready to answer.
 
     Attributes:
         path: where it came from: a folder or a hub id.
@@ -45,6 +52,8 @@ class Run:
         facts: what `run.json` says of its training, empty for a checkpoint from elsewhere.
         text: the text side of a scene model, None for all others.
         reads: the field of the model's output that is its answer (a scene model has one for each branch too).
+        calibration: how its probabilities were calibrated, None where they were not. That is in the weights already.
+        thresholds: with many labels the probability above which each is predicted, float64 (K,); None for 0.5 each.
     """
 
     path: str
@@ -55,6 +64,8 @@ class Run:
     facts: dict[str, Any] = field(default_factory=dict)
     text: TextPart | None = None
     reads: str = "logits"
+    calibration: Calibration | None = None
+    thresholds: np.ndarray | None = None
 
     @property
     def plate_settings(self) -> PlateSettings:
@@ -62,16 +73,24 @@ class Run:
         return self.geometry.plate
 
     @cached_property
-    def calibration(self) -> Calibration | None:
-        """What makes its probabilities hold, from RUN/calibration.json; None where there is none.
+    def learned(self) -> Learned | None:
+        """Which pictures it was made from, by content; None where that is not known.
 
-        Raises `ModelError` where that file is damaged, or belongs to other weights.
+        Raises `ModelError` where RUN/split.csv is damaged.
         """
-        from kunstkammer.models.digest import weights_digest
+        return Learned.read(self.path)
 
-        if not (Path(self.path) / CALIBRATION_FILE).is_file():
-            return None
-        return Calibration.load(self.path, weights_digest(self.path), len(self.label_names))
+    @property
+    def group_columns(self) -> tuple[str, ...]:
+        """The columns whose equal values belong together, as its recipe says (`data.groups`)."""
+        data = (self.facts.get("recipe") or {}).get("data") or {}
+        return tuple(data.get("groups") or ())
+
+    @property
+    def label_prior(self) -> np.ndarray | None:
+        """The share of each label in what it was trained on, float64 (K,); None where that is not known."""
+        prior = self.facts.get("label_prior")
+        return None if prior is None or len(prior) != len(self.label_names) else np.asarray(prior, dtype=np.float64)
 
     @property
     def mean(self) -> tuple[float, ...]:
@@ -91,6 +110,14 @@ class Run:
     def logits(self, plates: Tensor, **extras: Tensor) -> Tensor:
         """Return float32 logits (N, K) on the CPU for uint8 plates (N, 1 or 3, H, W) and a row of each of `extras`."""
         return self.model(pixel_values=self.prepare(plates), **extras)[self.reads].float().cpu()
+
+    def probabilities(self, plates: Tensor, **extras: Tensor) -> np.ndarray:
+        """Return float64 probabilities (N, K) for uint8 plates (N, 1 or 3, H, W) and a row of each of `extras`."""
+        return to_probabilities(self.logits(plates, **extras).numpy(), multi_label=self.multi_label)
+
+    def decide(self, probabilities: np.ndarray) -> np.ndarray:
+        """Return the labels that it predicts, bool (N, K), for its probabilities (N, K)."""
+        return decide(probabilities, multi_label=self.multi_label, thresholds=self.thresholds)
 
     def extras(self, collection: Collection) -> dict[str, TextRows]:
         """Return what the model takes beside the pixels, a row a picture: {} for most, text vectors for scenes.
@@ -129,17 +156,6 @@ def is_folder(name: str | Path) -> bool:
     return False
 
 
-def read_facts(folder: Path) -> dict[str, Any]:
-    """Return what `run.json` says, or {} where there is none."""
-    file = folder / FACTS_FILE
-    if not file.is_file():
-        return {}
-    try:
-        return json.loads(file.read_text(encoding="utf-8"))
-    except ValueError as error:
-        raise ModelError(f"{file} is not JSON ({error}); train again or remove it.") from error
-
-
 def open_run(run: str | Path) -> Run:
     """Open a run folder, a checkpoint folder or a hub id for answering.
 
@@ -163,11 +179,13 @@ def open_run(run: str | Path) -> Run:
                 f"{folder} has no config.json, so it is not a checkpoint; name the folder of a finished run."
             )
         refuse_pickles(folder)
+        if (folder / OLD_FILE).is_file():
+            say(f"{folder / OLD_FILE} is of an earlier version and is not used; train again for calibrated answers.")
     model, processor = load_pretrained(str(run))
     config = model.config
     labels = tuple(config.id2label[i] for i in range(config.num_labels))
     geometry = PictureGeometry.from_processor(
-        processor, channels=model_channels(config), grey=is_grey(config, facts), name=str(run)
+        processor, channels=model_channels(config), grey=model_channels(config) == 1, name=str(run)
     )
     model.eval()
     text = None
@@ -179,14 +197,18 @@ def open_run(run: str | Path) -> Run:
                 f"{run} is a scene model, whose text.json is needed beside it; fetch it as a folder first."
             )
         text = open_text(Path(run))
+    multi_label = config.problem_type == "multi_label_classification"
+    said = config.to_dict()
     return Run(
         path=str(run),
         model=model.to(memory_format=torch.channels_last),  # type: ignore[call-overload]
         geometry=geometry,
         label_names=labels,
-        multi_label=config.problem_type == "multi_label_classification",
+        multi_label=multi_label,
         facts=facts,
         text=text,
+        calibration=Calibration.of_config(said, len(labels)),
+        thresholds=thresholds_of(said, len(labels)) if multi_label else None,
     )
 
 
@@ -216,9 +238,3 @@ def load_pretrained(name: str, **config: Any) -> tuple[PreTrainedModel, dict[str
 def model_channels(config: Any) -> int:
     """Return the channels that a model takes, 3 unless its config says otherwise."""
     return int(getattr(config, "num_channels", 3) or 3)
-
-
-def is_grey(config: Any, facts: dict[str, Any]) -> bool:
-    """Say whether a checkpoint's plates are grey: one channel, or a recipe that asked for grey."""
-    recipe = facts.get("recipe") or {}
-    return model_channels(config) == 1 or (recipe.get("picture") or {}).get("channels") == "grey"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import json
 import shutil
 from collections.abc import Callable, Mapping
@@ -15,6 +16,7 @@ import torch
 from kunstkammer.errors import RecipeError
 from kunstkammer.files import disk_errors, write_json, write_text
 from kunstkammer.models.catalogue import Task, create_model, freeze_backbone
+from kunstkammer.models.folding import fold_luminance, for_grey
 from kunstkammer.models.memory import keep_freed_memory
 from kunstkammer.pictures.augment import build_augmenter
 from kunstkammer.progress import progress, say
@@ -73,9 +75,23 @@ def recipe_model(
         settings = recipe.model
         if text_width is not None:
             return create_scene(recipe, task, text_width)
-        return create_model(
+        model, geometry = create_model(
             settings.name, task, train=settings.train, dropout=settings.dropout, options=settings.options
         )
+        return model, _answerable(model, for_grey(geometry), settings.train)
+
+
+def _answerable(model: PreTrainedModel, geometry: PictureGeometry, train: str) -> PictureGeometry:
+    """Return how pictures are prepared while the model learns; see that its luminance can be folded in afterwards.
+
+    A frozen network takes colours from the start: only its head is fitted, on what it answers from.
+    """
+    if not geometry.plate.grey:
+        return geometry
+    if train == "frozen":
+        return fold_luminance(model, geometry)
+    fold_luminance(copy.deepcopy(model), geometry)
+    return geometry
 
 
 def create_scene(recipe: Recipe, task: Task, text_width: int) -> tuple[PreTrainedModel, PictureGeometry]:
@@ -93,7 +109,8 @@ def create_scene(recipe: Recipe, task: Task, text_width: int) -> tuple[PreTraine
     model = scene_around(backbone, task.config(), text_width=text_width, **shape)
     if settings.train == "head":
         freeze_backbone(model)
-    return model.to(memory_format=torch.channels_last), geometry  # type: ignore[call-overload]
+    model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    return model, _answerable(model, for_grey(geometry), settings.train)
 
 
 def fit(
@@ -158,7 +175,9 @@ def fit(
         seconds=sum(record["seconds"] for record in history),
         parameters=sum(p.numel() for p in model.parameters() if p.requires_grad),
     )
-    write_checkpoint(run, model.cpu().eval(), geometry)
+    # The trainer's forward pass computes in bfloat16 where the recipe says so; a finished model answers in float32.
+    trainer.accelerator.unwrap_model(model, keep_fp32_wrapper=False).cpu().eval()
+    write_checkpoint(run, model, fold_luminance(model, geometry))
     write_history(run, history)
     return result
 

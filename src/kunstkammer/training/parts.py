@@ -11,8 +11,8 @@ import numpy as np
 from kunstkammer.data.fingerprints import duplicate_groups
 from kunstkammer.data.split import carve_validation, join_groups, plan_split
 from kunstkammer.errors import DataError
+from kunstkammer.models.run_files import SplitRow
 from kunstkammer.training.additions import own_rows, place_additions
-from kunstkammer.training.run_folder import SplitRow
 
 if TYPE_CHECKING:
     from kunstkammer.data.collection import Collection

@@ -2,33 +2,21 @@
 
 from __future__ import annotations
 
-import csv
 import json
 import platform
 from collections.abc import Sequence
-from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
 from typing import Any
 
 from kunstkammer.errors import KunstkammerError, RecipeError
-from kunstkammer.files import atomic_file, write_json, write_text
+from kunstkammer.files import write_json, write_text
+from kunstkammer.models.run_files import FACTS_FILE, SPLIT_FILE, SplitRow, write_split
 from kunstkammer.training.recipe import Recipe
 from kunstkammer.version import __version__
 
-RECIPE_FILE, FACTS_FILE, SPLIT_FILE = "recipe.yaml", "run.json", "split.csv"
+RECIPE_FILE = "recipe.yaml"
 VERSIONS_OF = ("torch", "transformers", "datasets", "kornia", "numpy", "pillow", "scikit-learn")
-
-
-@dataclass(frozen=True)
-class SplitRow:
-    """One picture of a run: its name, its part ("" where it is left out), labels, group and SHA-256."""
-
-    file: str
-    part: str
-    labels: tuple[str, ...]
-    group: int
-    sha256: str
 
 
 def start_run(run: Path, recipe: Recipe, rows: Sequence[SplitRow], facts: dict[str, Any]) -> None:
@@ -85,23 +73,3 @@ def write_facts(run: Path, recipe: Recipe, facts: dict[str, Any]) -> None:
     versions = {name: metadata.version(name) for name in VERSIONS_OF}
     environment = {"kunstkammer": __version__, "python": platform.python_version(), **versions}
     write_json(run / FACTS_FILE, {**facts, "versions": environment, "recipe": recipe.model_dump(mode="json")})
-
-
-def write_split(path: Path, rows: Sequence[SplitRow]) -> None:
-    """Write which picture is in which part, as CSV."""
-    with atomic_file(path) as partial, open(partial, "w", encoding="utf-8", newline="") as file:
-        writer = csv.writer(file)
-        writer.writerow(["file", "part", "labels", "group", "sha256"])
-        for row in rows:
-            writer.writerow(
-                [row.file, row.part, json.dumps(list(row.labels), ensure_ascii=False), row.group, row.sha256]
-            )
-
-
-def read_split(path: Path) -> list[SplitRow]:
-    """Read what `write_split` wrote."""
-    with open(path, encoding="utf-8", newline="") as file:
-        return [
-            SplitRow(row["file"], row["part"], tuple(json.loads(row["labels"])), int(row["group"]), row["sha256"])
-            for row in csv.DictReader(file)
-        ]

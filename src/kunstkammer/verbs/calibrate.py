@@ -23,43 +23,50 @@ BATCH = 32
 
 
 def calibrate_run(run: Path, known: Material, extras: Mapping[str, Any]) -> Calibration | None:
-    """Fit a calibration of a trained run on its validation part and write RUN/calibration.json; say if there is none.
+    """Calibrate a trained run on its validation part: a temperature goes into its weights, thresholds into its config.
 
-    known: what was learnt from; extras: what the model takes beside the pixels, a row a plate.
+    known: what was learned from; extras: what the model takes beside the pixels, a row a plate. Says why where a run
+    cannot be calibrated. One that is calibrated already (a training that was stopped after it) stays as it is.
     """
     from kunstkammer.evaluation.calibration import LEAST_PICTURES, fit_calibration
-    from kunstkammer.models.digest import weights_digest
+    from kunstkammer.models.folding import fold_temperature
     from kunstkammer.models.run import open_run
+    from kunstkammer.training.fit import write_checkpoint
 
+    checkpoint = open_run(run)
+    if checkpoint.calibration is not None:
+        return checkpoint.calibration
     rows = np.asarray(known.validation)
     if len(rows) < LEAST_PICTURES:
         say(f"No calibration: {len(rows)} pictures of validation are too few for it; {LEAST_PICTURES} are needed.")
         return None
-    checkpoint = open_run(run)
     parts = []
     for start in range(0, len(rows), BATCH):
         batch = rows[start : start + BATCH]
         more = {name: values[batch] for name, values in extras.items()}
         parts.append(checkpoint.logits(known.plates[batch], **more).numpy())
-    found = fit_calibration(np.concatenate(parts), known.targets[rows], weights_digest(run))
+    found = fit_calibration(np.concatenate(parts), known.targets[rows])
     if found is None:
         say(f"No calibration: fewer than {LEAST_PICTURES} pictures of validation have a label.")
         return None
-    found.save(run)
+    try:
+        fold_temperature(checkpoint.model, checkpoint.geometry, found.temperature)
+    except ModelError as error:
+        say(f"No calibration: {error}")
+        return None
+    for key, value in found.to_config().items():
+        setattr(checkpoint.model.config, key, value)
+    write_checkpoint(run, checkpoint.model, checkpoint.geometry)
     return found
 
 
 def calibrated_answers(
     checkpoint: Run, predictions: Predictions, groups: Sequence[int] | None, setting: Setting
 ) -> CalibrationEffect | None:
-    """Return what the model's calibration does to the sureness of `predictions`; None where it has none."""
+    """Return what the model's calibration did to the confidence of `predictions`; None where it has none."""
     from kunstkammer.evaluation.calibration import calibration_effect
 
-    try:
-        calibration = checkpoint.calibration
-    except ModelError as error:
-        say(f"Measured without calibration: {error}")
-        return None
+    calibration = checkpoint.calibration
     if calibration is None:
         return None
     return calibration_effect(predictions, calibration, groups=groups, resamples=setting.resamples, seed=setting.seed)
@@ -70,5 +77,5 @@ def calibration_line(effect: CalibrationEffect) -> str:
     before, after = effect.before, effect.after
     return (
         f"Calibrated (temperature {effect.calibration.temperature:.2f}): calibration error {before.value:.3f} "
-        f"({before.low:.3f} to {before.high:.3f}) becomes {after.value:.3f} ({after.low:.3f} to {after.high:.3f})"
+        f"({before.low:.3f} to {before.high:.3f}) became {after.value:.3f} ({after.low:.3f} to {after.high:.3f})"
     )

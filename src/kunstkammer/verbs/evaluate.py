@@ -9,16 +9,16 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from kunstkammer.errors import DataError, guess
+from kunstkammer.errors import DataError
 from kunstkammer.progress import say
 
 if TYPE_CHECKING:
-    from kunstkammer.data.collection import Collection
     from kunstkammer.models.run import Run
     from kunstkammer.verbs.gap import Asked, Compared
     from kunstkammer.verbs.measure import Measured, Setting
 
-SPLITS = ("auto", "train", "validation", "test", "all")
+RESAMPLES = 1000
+"""Of the bootstrap, for a checkpoint whose recipe is not known."""
 
 
 def evaluate(
@@ -44,8 +44,9 @@ def evaluate(
         data, more: any form of a collection that `kunstkammer.read` knows.
         out: the folder for report.html, metrics.json and predictions.csv; RUN/evaluation-NAME where not given. With
             several collections it holds the comparison, and a folder for each of them.
-        split: "auto" takes the test part where there is one: the run's own for the collection that it learnt from, the
-            collection's own otherwise, and all of it where it has none. Or "train", "validation", "test", "all".
+        split: "auto" leaves out what the model saw when it was made (known again by content, however the files are
+            called now) and takes the test part where there is one, else all the rest. Or "train", "validation",
+            "test", "all", as the run has them; `seen_in_training` counts what the model saw.
         stability: on how many pictures slight changes are tried, 0 for none.
         paired: whether pictures of the same name in two collections belong together (a face as photograph and as
             drawing); where not given, they do when 90 % of the names of the larger one are in the other too, with
@@ -60,33 +61,48 @@ def evaluate(
         DataError: where no picture has a label that the model knows, or the split is empty.
         ModelError: where the run cannot be opened.
     """
+    from kunstkammer.evaluation.part import group_keys
     from kunstkammer.models.run import open_run
     from kunstkammer.registry import get
     from kunstkammer.verbs.gap import measure_sets, set_names
-    from kunstkammer.verbs.measure import measure
+    from kunstkammer.verbs.measure import Setting, measure, usage
 
-    if split not in SPLITS:
-        raise DataError(f"There is no split '{split}'.{guess(split, SPLITS)} Known: {', '.join(SPLITS)}.")
     if explainer is not None:
         get("explainers", explainer)
     checkpoint = open_run(run)
     options = {"label_column": label_column, "label_separator": label_separator, "text_file": text_file}
     asked = [_asked(checkpoint, one, split, options) for one in (data, *more)]
-    setting = _setting(checkpoint, asked[0], stability=stability, explainer=explainer)
-    for one in asked:
-        say(f"Measuring on {len(one.collection)} pictures ({one.part}) of {one.name}.")
+    groups = group_keys(checkpoint, [one.part for one in asked])
+    recipe = checkpoint.facts.get("recipe") or {}
+    setting = Setting(
+        part="",
+        title="",
+        prior=checkpoint.label_prior,
+        resamples=(recipe.get("evaluation") or {}).get("resamples", RESAMPLES),
+        explainer=explainer,
+        seed=recipe.get("seed", 0),
+        stability=stability,
+        usage=usage(Path(checkpoint.path)),
+    )
+    for i, one in enumerate(asked):
+        found = one.part
+        say(f"Measuring on {len(found.collection)} pictures ({found.name}) of {one.name}.")
+        if found.left_out:
+            say(f"{found.left_out} pictures of {one.name} are left out: the model saw them when it was made.")
+        asked[i] = replace(one, setting=_for_part(setting, checkpoint, one, None if groups is None else groups[i]))
     if not more:
         folder = Path(out) if out is not None else default_folder(run, asked[0].name)
-        return measure(checkpoint, asked[0].collection, folder, setting)
+        return measure(checkpoint, asked[0].part.collection, folder, asked[0].setting)
     told = set_names([one.name for one in asked], (data, *more))
-    asked = [replace(one, name=name) for one, name in zip(asked, told, strict=True)]
+    asked = [one.called(name) for one, name in zip(asked, told, strict=True)]
     folder = Path(out) if out is not None else default_folder(run, "-vs-".join(told))
-    return measure_sets(checkpoint, asked, folder, setting, paired=paired)
+    return measure_sets(checkpoint, asked, folder, paired=paired)
 
 
 def _asked(checkpoint: Run, data: Any, split: str, options: dict[str, Any]) -> Asked:
     """Read a collection, choose its part, and see which of its labels the model knows."""
     from kunstkammer.data.readers import read
+    from kunstkammer.evaluation.part import choose_part
     from kunstkammer.verbs.gap import Asked
 
     collection = read(data, **options)
@@ -96,21 +112,29 @@ def _asked(checkpoint: Run, data: Any, split: str, options: dict[str, Any]) -> A
             f"The model knows {_some(checkpoint.label_names)}, {collection.name} has {_some(collection.label_names)}: "
             "no label in common, so nothing can be measured."
         )
-    part, chosen = choose_part(checkpoint, collection, split)
-    return Asked(collection.name, part, chosen, tuple(name for name in collection.label_names if name not in known))
+    unknown = tuple(name for name in collection.label_names if name not in known)
+    return Asked(collection.name, choose_part(checkpoint, collection, split), unknown)
 
 
-def _setting(checkpoint: Run, asked: Asked, *, stability: int, explainer: str | None) -> Setting:
-    from kunstkammer.verbs.measure import Setting, usage
+def _for_part(setting: Setting, checkpoint: Run, asked: Asked, groups: np.ndarray | None) -> Setting:
+    """Return the setting of one collection, with what its reader must know."""
+    from kunstkammer.evaluation.notes import Note
+    from kunstkammer.evaluation.part import lacks_groups
 
-    prior = checkpoint.facts.get("label_prior")
-    return Setting(
-        part=asked.part,
+    part, notes = asked.part, []
+    if part.seen:
+        notes.append(Note("seen_in_training", count=part.seen, all=len(part.collection)))
+    if part.seen is None:
+        notes.append(Note("learned_unknown"))
+    if lacks_groups(checkpoint, [part]):
+        notes.append(Note("groups_unknown", columns=", ".join(checkpoint.group_columns)))
+    return replace(
+        setting,
+        part=part.name,
         title=asked.name,
-        prior=np.asarray(prior) if prior is not None else None,
-        explainer=explainer,
-        stability=stability,
-        usage=usage(Path(checkpoint.path)),
+        groups=None if groups is None else groups.tolist(),
+        seen=part.seen,
+        warnings=notes,
     )
 
 
@@ -118,36 +142,6 @@ def default_folder(run: str | Path, name: str) -> Path:
     """Return RUN/evaluation-NAME for a local run, evaluation-NAME here for a hub id."""
     safe = re.sub(r"[^\w.-]+", "-", name).strip("-.") or "collection"
     return (Path(run) if Path(run).is_dir() else Path()) / f"evaluation-{safe[:80]}"
-
-
-def choose_part(checkpoint: Run, collection: Collection, split: str) -> tuple[str, Collection]:
-    """Return which part is measured and its pictures; pictures that the model learnt from are never in "auto"."""
-    parts = own_parts(checkpoint, collection) or collection.splits
-    if split == "all" or (split == "auto" and "test" not in parts):
-        return "all", collection
-    wanted = "test" if split == "auto" else split
-    rows = [i for i, part in enumerate(parts) if part == wanted]
-    if not rows:
-        raise DataError(f"{collection.name} has no {wanted} part; its parts are {_some(sorted(set(parts) - {''}))}.")
-    return wanted, collection.select(rows)
-
-
-def own_parts(checkpoint: Run, collection: Collection) -> list[str] | None:
-    """Return the parts that a run made of this very collection, None if it learnt from another one.
-
-    A collection is known again by its files: those of `split.csv` that lie in it. So a model is never measured by
-    mistake on pictures that it learnt from.
-    """
-    from kunstkammer.training.run_folder import SPLIT_FILE, read_split
-
-    file = Path(checkpoint.path) / SPLIT_FILE
-    if not file.is_file():
-        return None
-    parts = {row.file: row.part for row in read_split(file)}
-    same = sum(name in parts for name in collection.files)
-    if checkpoint.facts.get("data", {}).get("name") != collection.name or same < 0.5 * len(collection):
-        return None
-    return [parts.get(name, "") for name in collection.files]
 
 
 def _some(names: Any, most: int = 6) -> str:

@@ -93,7 +93,7 @@ def explain(
             comparison.png with the first of them side by side where there are several.
         method: names of registered explainers, as a list or joined by commas; "all" for all that this model can have.
         target: the label to explain, several (a list, or joined by commas) or "all"; the predicted one where not
-            given, every label above 0.5 for models with many labels.
+            given, every predicted label for models with many labels.
         versus: explain what speaks for `target` rather than for this label (where `target` is not given: for the most
             probable other one).
         raw: "npy" (float32, (h, w) over the model's input) or "safetensors" (the tensor "relevance").
@@ -150,11 +150,9 @@ class _Walk:
         """Explain a batch: predict, then each method for each label of each picture."""
         import torch
 
-        from kunstkammer.evaluation.predictions import to_probabilities
-
         plates = torch.from_numpy(np.stack([look.plate for look in looks]))
         more = {} if texts is None else {"text_features": texts}
-        probabilities = to_probabilities(self.checkpoint.logits(plates, **more), self.checkpoint.multi_label)
+        probabilities = self.checkpoint.probabilities(plates, **more)
         pixels = self.checkpoint.prepare(plates)
         names = [self._names.of(file) for file in files]
         asked = [(i, label) for i, row in enumerate(probabilities) for label in self.questions.of_picture(row)]

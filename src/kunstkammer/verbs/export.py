@@ -11,7 +11,7 @@ import numpy as np
 
 from kunstkammer.errors import DataError, ModelError
 from kunstkammer.files import atomic_folder, write_json, write_text
-from kunstkammer.models.calibration import CALIBRATION_FILE, THRESHOLD, Calibration, probabilities_of
+from kunstkammer.metrics.decisions import THRESHOLD, to_probabilities
 from kunstkammer.models.exported import (
     CLASS_MAPS,
     FEATURES,
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 TOLERANCE = 1e-4
 """Logits may differ by this (by this share of them where they are larger than 1), probabilities by this."""
 
-BESIDE = ("report.html", "metrics.json", CALIBRATION_FILE, "neighbours")
+BESIDE = ("report.html", "metrics.json", "neighbours")
 """What goes along as it is, where the run has it."""
 
 SCENE_PART = "pictures; the text that this scene model can read was left behind"
@@ -204,7 +204,7 @@ def _compare(checkpoint: Run, module: PlatesToAnswers, file: Path, plates: np.nd
         raise ModelError(f"{name} answers with what is not a number: its weights are damaged; train again.")
     apart = np.abs(given - expected)
     allowed = TOLERANCE * np.maximum(1, np.abs(expected).max(axis=1, keepdims=True))
-    shares = np.abs(probabilities_of(given, many=many) - probabilities_of(expected, many=many))
+    shares = np.abs(to_probabilities(given, multi_label=many) - to_probabilities(expected, multi_label=many))
     if not (apart <= allowed).all() or not (shares <= TOLERANCE).all():
         raise ModelError(
             f"{name} was exported, but answers otherwise than the run: logits differ by up to {apart.max():.2g}, "
@@ -238,12 +238,8 @@ def _exported(checkpoint: Run, module: PlatesToAnswers, file: Path, opset: int, 
     settings = checkpoint.plate_settings
     source = Path(checkpoint.path)
     weights = weights_digest(source) if source.is_dir() else file_digest(file)
-    calibration = Calibration.load(source, weights, len(checkpoint.label_names))
-    thresholds = [THRESHOLD] * len(checkpoint.label_names)
-    if calibration is not None and calibration.thresholds is not None:
-        thresholds = list(calibration.thresholds)
-    prior = checkpoint.facts.get("label_prior")
-    labels = checkpoint.label_names
+    labels, prior, calibration = checkpoint.label_names, checkpoint.label_prior, checkpoint.calibration
+    thresholds = [THRESHOLD] * len(labels) if checkpoint.thresholds is None else checkpoint.thresholds.tolist()
     return Exported(
         sha256=file_digest(file),
         bytes=file.stat().st_size,
@@ -255,7 +251,7 @@ def _exported(checkpoint: Run, module: PlatesToAnswers, file: Path, opset: int, 
         labels=labels,
         multi_label=checkpoint.multi_label,
         thresholds=dict(zip(labels, thresholds, strict=True)) if checkpoint.multi_label else {},
-        label_prior=tuple(prior) if prior else None,
+        label_prior=None if prior is None else tuple(prior.tolist()),
         outputs=module.outputs,
         centres=centres if CLASS_MAPS in module.outputs else None,
         answers_from=SCENE_PART if checkpoint.text is not None else "pictures",

@@ -98,18 +98,19 @@ def fit_neighbours(
     """
     from kunstkammer.data.plates import make_plates
     from kunstkammer.data.readers import read
+    from kunstkammer.evaluation.part import training_part
     from kunstkammer.models.digest import weights_digest
     from kunstkammer.models.features import collect_features
     from kunstkammer.models.neighbours import Neighbours
     from kunstkammer.models.run import is_folder, open_run
-    from kunstkammer.verbs.fit_patterns import training_part
 
     if pictures < 2:
         raise DataError(f"pictures is {pictures}; give at least 2.")
     if not is_folder(run):
         raise ModelError(f"{run} is no folder to keep neighbours in; fetch the checkpoint into a folder first.")
     checkpoint = open_run(run)
-    part, known = training_part(checkpoint, read(data, label_column=label_column, label_separator=label_separator))
+    part = training_part(checkpoint, read(data, label_column=label_column, label_separator=label_separator))
+    known = part.collection
     chosen = known.select(share_out(known.labels, pictures, seed))
     plates = make_plates(chosen, checkpoint.plate_settings, show_progress=False)
     for error in plates.unreadable:
@@ -125,7 +126,7 @@ def fit_neighbours(
     found = Neighbours.of(features, _thumbnails(kept), kept.files, kept.labels, weights_digest(run))
     path = found.save(run)
     size = sum(file.stat().st_size for file in path.iterdir())
-    return FittedNeighbours(path, part, len(rows), len(known), features.shape[1], size, list(plates.unreadable))
+    return FittedNeighbours(path, part.name, len(rows), len(known), features.shape[1], size, list(plates.unreadable))
 
 
 def share_out(labels: Sequence[Sequence[str]], most: int, seed: int) -> np.ndarray:

@@ -16,7 +16,6 @@ from kunstkammer.progress import say
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from kunstkammer.data.collection import Collection
     from kunstkammer.data.plates import Plates
     from kunstkammer.explanation.patterns.store import Patterns
     from kunstkammer.models.run import Run
@@ -100,6 +99,7 @@ def fit_patterns(
     """
     from kunstkammer.data.plates import make_plates
     from kunstkammer.data.readers import read
+    from kunstkammer.evaluation.part import training_part
     from kunstkammer.explanation.patterns.fit import fit_patterns as fit
     from kunstkammer.explanation.patterns.statistics import check_estimator
     from kunstkammer.models.run import is_folder, open_run
@@ -110,7 +110,8 @@ def fit_patterns(
     if not is_folder(run):
         raise ModelError(f"{run} is no folder to keep patterns in; fetch the checkpoint into a folder first.")
     checkpoint = open_run(run)
-    part, chosen = training_part(checkpoint, read(data, label_column=label_column, label_separator=label_separator))
+    part = training_part(checkpoint, read(data, label_column=label_column, label_separator=label_separator))
+    chosen = part.collection
     if pictures is not None and pictures < len(chosen):
         order = np.random.default_rng(seed).permutation(len(chosen))
         chosen = chosen.select(np.sort(order[:pictures]))
@@ -124,7 +125,7 @@ def fit_patterns(
     dead = {name: int((~tensor.flatten(1).any(1)).sum()) for name, tensor in found.tensors.items()}
     outputs = {name: len(tensor) for name, tensor in found.tensors.items()}
     path = found.save(run)
-    return FittedPatterns(path, estimator, part, found.pictures, outputs, dead, list(plates.unreadable))
+    return FittedPatterns(path, estimator, part.name, found.pictures, outputs, dead, list(plates.unreadable))
 
 
 def pattern_options(checkpoint: Run, method: str, *, with_text: bool = False) -> dict[str, Any]:
@@ -154,15 +155,6 @@ def _loaded(file: str, _changed: int) -> Patterns:
     from kunstkammer.explanation.patterns.store import Patterns
 
     return Patterns.load(file)
-
-
-def training_part(checkpoint: Run, collection: Collection) -> tuple[str, Collection]:
-    """Return the pictures that the model learnt from and "train"; or all of them and "all", where that is not known."""
-    from kunstkammer.verbs.evaluate import own_parts
-
-    parts = own_parts(checkpoint, collection) or collection.splits
-    rows = [i for i, part in enumerate(parts) if part == "train"]
-    return ("train", collection.select(rows)) if rows else ("all", collection)
 
 
 class _Batches:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from kunstkammer.evaluation.domain_gap import Gap
     from kunstkammer.evaluation.evaluate import Evaluation
     from kunstkammer.evaluation.notes import Note
+    from kunstkammer.evaluation.part import Part
     from kunstkammer.evaluation.predictions import Predictions
     from kunstkammer.evaluation.report.gap import Contrast
     from kunstkammer.models.run import Run
@@ -32,12 +33,16 @@ SHOWN = ("accuracy", "balanced_accuracy", "macro_f1", "samples_f1", "subset_accu
 
 @dataclass(frozen=True)
 class Asked:
-    """One of the sets: its name, the part that is measured and its pictures, and labels that the model lacks."""
+    """One of the sets: its name, the pictures that are measured, labels that the model lacks, how it is measured."""
 
     name: str
-    part: str
-    collection: Collection
+    part: Part
     unknown: tuple[str, ...] = ()
+    setting: Setting = field(default_factory=lambda: Setting("", "", None))
+
+    def called(self, name: str) -> Asked:
+        """Return the same set under another name."""
+        return replace(self, name=name, setting=replace(self.setting, title=name))
 
 
 @dataclass(frozen=True)
@@ -141,20 +146,19 @@ def set_names(names: Sequence[str], places: Sequence[Any]) -> list[str]:
     return [name if told.count(name) == 1 else f"{name} ({told[: i + 1].count(name)})" for i, name in enumerate(told)]
 
 
-def measure_sets(
-    checkpoint: Run, asked: Sequence[Asked], out: Path, setting: Setting, *, paired: bool | None = None
-) -> Compared:
+def measure_sets(checkpoint: Run, asked: Sequence[Asked], out: Path, *, paired: bool | None = None) -> Compared:
     """Measure a model on several sets, each into a folder of its own in `out`, and compare the first with each other.
 
-    setting: of every set, but for its part and title. paired: as for `domain_gap.compare`.
+    paired: as for `domain_gap.compare`.
     """
     from kunstkammer.evaluation.report.gap import GapContent, OneSet, write_gap_report
 
     sets, folders = [], _folders([one.name for one in asked])
     for one, folder in zip(asked, folders, strict=True):
-        own = replace(setting, part=one.part, title=one.name, warnings=_unknown([one]))
-        sets.append(measure(checkpoint, one.collection, out / folder, own))
-    features = [_features(checkpoint, one.collection, found.predictions, setting.seed)
+        own = replace(one.setting, warnings=[*one.setting.warnings, *_unknown([one])])
+        sets.append(measure(checkpoint, one.part.collection, out / folder, own))
+    setting = asked[0].setting
+    features = [_features(checkpoint, one.part.collection, found.predictions, setting.seed)
                 for one, found in zip(asked, sets, strict=True)]  # fmt: skip
     contrasts = [
         _contrast(checkpoint, (asked[0], asked[i]), (sets[0], sets[i]), (features[0], features[i]), setting, paired)
@@ -163,7 +167,7 @@ def measure_sets(
     content = GapContent(
         title=" / ".join(one.name for one in asked),
         sets=[
-            OneSet(one.name, one.part, found.n, f"{quote(folder)}/{REPORT_FILE}")
+            OneSet(one.name, one.part.name, found.n, f"{quote(folder)}/{REPORT_FILE}")
             for one, found, folder in zip(asked, sets, folders, strict=True)
         ],
         contrasts=contrasts,
@@ -199,10 +203,8 @@ def _features(checkpoint: Run, collection: Collection, predictions: Predictions,
     known = np.flatnonzero(predictions.known())
     if len(known) > SHIFT_PICTURES:
         known = np.sort(np.random.default_rng(seed).choice(known, SHIFT_PICTURES, replace=False))
-    place = {file: i for i, file in enumerate(collection.files)}
-    plates = make_plates(
-        collection.select([place[predictions.files[i]] for i in known]), checkpoint.plate_settings, show_progress=False
-    )
+    places = predictions.places(collection.files)[known]
+    plates = make_plates(collection.select(places), checkpoint.plate_settings, show_progress=False)
     try:
         return _Features(collect_features(checkpoint.model, checkpoint.geometry, plates), known)
     except ModelError:  # _contrast names it in a note
@@ -230,12 +232,14 @@ def _contrast(
         name_a=asked[0].name,
         name_b=asked[1].name,
         prior=setting.prior,
+        groups_a=sets[0].groups,
+        groups_b=sets[1].groups,
         paired=paired,
         judged=(sets[0].evaluation, sets[1].evaluation),
         resamples=setting.resamples,
         seed=setting.seed,
     )
-    notes = _unknown(asked)
+    notes = [*_seen(asked), *_unknown(asked)]
     first, second = (found.values for found in features)
     few = min(len(found.rows) for found in features)
     if first is None or second is None:
@@ -262,6 +266,17 @@ def _contrast(
     return Contrast(
         gap, auc, laid, one_hot(targets[0][laid.rows_a], width), one_hot(targets[1][laid.rows_b], width), notes
     )
+
+
+def _seen(asked: Sequence[Asked]) -> list[Note]:
+    """Return a note for each set of which the model saw pictures when it was made."""
+    from kunstkammer.evaluation.notes import Note
+
+    return [
+        Note("seen_in_set", name=one.name, count=one.part.seen, all=len(one.part.collection))
+        for one in asked
+        if one.part.seen
+    ]
 
 
 def _unknown(asked: Sequence[Asked]) -> list[Note]:

@@ -76,7 +76,10 @@ class Measured(Figures):
         unreadable: the pictures that could not be read.
         branches: of a scene model, what picture and text are worth alone and together.
         stability: how the answers react to slight changes of the pictures, None where that was not tried.
-        calibrated: what the calibration does to the sureness, None where the model has none; all else is without it.
+        calibrated: what the calibration did to the confidence, None where the model has none.
+        seen: how many of the pictures the model saw when it was made, None where that is not known.
+        warnings: what a reader must know of how the model and the pictures came together.
+        groups: what belongs together, a number for each picture of `predictions`; None where each stands for itself.
     """
 
     run: str
@@ -88,6 +91,9 @@ class Measured(Figures):
     branches: Branches | None = None
     stability: Stability | None = None
     calibrated: CalibrationEffect | None = None
+    seen: int | None = None
+    groups: Sequence[int] | None = None
+    warnings: Sequence[Note] = ()
 
     def evaluated(self) -> Evaluation:
         """Return the evaluation."""
@@ -99,6 +105,8 @@ class Measured(Figures):
             "run": self.run,
             "report": str(self.report),
             "part": self.part,
+            "seen_in_training": self.seen,
+            "warnings": [note.text for note in self.warnings],
             **self.evaluation.to_json(),
             **({} if self.branches is None else {"branches": self.branches.to_json()}),
             **({} if self.stability is None else {"stability": self.stability.to_json()}),
@@ -125,6 +133,7 @@ class Measured(Figures):
         if self.calibrated is not None:
             lines.append(calibration_line(self.calibrated))
         beside_notes = self.branches.notes if self.branches is not None else []
+        lines += [f"{'WARNING' if note.grave else 'Note'}: {note.text}" for note in self.warnings]
         lines += [f"Note: {note.text}" for note in [*self.evaluation.notes, *beside_notes]]
         lines.append(f"Report: {self.report}")
         return "\n".join(lines)
@@ -137,6 +146,7 @@ class Setting:
     part: str
     title: str
     prior: np.ndarray | None
+    seen: int | None = None
     groups: Sequence[int] | None = None
     resamples: int = 1000
     pictures: int = 12
@@ -173,8 +183,7 @@ def measure(
         predictions, unreadable = predict_collection(checkpoint, collection, plates=plates, show_progress=False)
     groups = None
     if setting.groups is not None:
-        place = {file: i for i, file in enumerate(collection.files)}
-        groups = [setting.groups[place[file]] for file in predictions.files]
+        groups = [setting.groups[i] for i in predictions.places(collection.files)]
     evaluation = evaluate_predictions(
         predictions, prior=setting.prior, groups=groups, resamples=setting.resamples, seed=setting.seed
     )
@@ -192,7 +201,8 @@ def measure(
     found = Measured(
         checkpoint.path,
         out / REPORT_FILE,
-        *(evaluation, predictions, setting.part, unreadable, branches, stability, calibrated),
+        *(evaluation, predictions, setting.part, unreadable, branches, stability, calibrated, setting.seen, groups),
+        warnings=setting.warnings,
     )
     write_report(found.report, _content(found, checkpoint, collection, setting))
     extra = {"branches": branches, "stability": stability, "calibrated": calibrated}
@@ -207,10 +217,9 @@ def _content(found: Measured, checkpoint: Run, collection: Collection, setting: 
     from kunstkammer.evaluation.cases import find_cases
     from kunstkammer.evaluation.report import ReportContent
 
-    place = {file: i for i, file in enumerate(collection.files)}
     cases = find_cases(found.predictions, count=setting.pictures)
     shown = {case.file: case for case in [*cases.best, *cases.worst, *cases.doubtful]}
-    cards = _cards(checkpoint, collection, list(shown.values()), place, setting.explainer)
+    cards = _cards(checkpoint, collection, found.predictions, list(shown.values()), setting.explainer)
     return ReportContent(
         title=setting.title,
         evaluation=found.evaluation,
@@ -254,19 +263,19 @@ def compared_branches(
     for name in ("picture", "text"):
         branch = replace(checkpoint, reads=BRANCHES[name])
         answers[name], _ = predict_collection(branch, collection, plates=plates, show_progress=False)
-    place = {file: i for i, file in enumerate(collection.files)}
     texts = checkpoint.text.texts(collection)
-    told = np.array([bool(texts[place[file]].strip()) for file in predictions.files])
+    told = np.array([bool(texts[i].strip()) for i in predictions.places(collection.files)])
     return compare_branches(answers, told=told, groups=groups, resamples=setting.resamples, seed=setting.seed)
 
 
 def _cards(
-    checkpoint: Run, collection: Collection, cases: list[Case], place: dict[str, int], explainer: str | None
+    checkpoint: Run, collection: Collection, predictions: Predictions, cases: list[Case], explainer: str | None
 ) -> dict[str, Card]:
     from kunstkammer.evaluation.report.content import Card
     from kunstkammer.verbs.overlays import SHOWN_PIXELS, explained
 
-    indices = [place[case.file] for case in cases]
+    places = predictions.places(collection.files)
+    indices = [int(places[case.index]) for case in cases]
     if explainer is None:
         pictures = [collection.open(i, at_least=SHOWN_PIXELS) for i in indices]
         cards = {case.file: Card(case, picture) for case, picture in zip(cases, pictures, strict=True)}
@@ -275,8 +284,8 @@ def _cards(
         cards = {case.file: Card(case, item.picture, item.overlay) for case, item in zip(cases, found, strict=True)}
     if checkpoint.text is not None:
         texts = checkpoint.text.texts(collection)
-        for file, card in cards.items():
-            card.text = shorten(texts[place[file]], SHOWN_CHARACTERS, placeholder=" …")
+        for case, index in zip(cases, indices, strict=True):
+            cards[case.file].text = shorten(texts[index], SHOWN_CHARACTERS, placeholder=" …")
     return cards
 
 
@@ -301,8 +310,9 @@ def measure_run(
     training = facts["training"]
     setting = Setting(
         part="test",
+        seen=0,
         title=" / ".join(collection.label_names) if len(collection.label_names) <= 4 else collection.name,
-        prior=np.asarray(facts["label_prior"]),
+        prior=checkpoint.label_prior,
         groups=[parts.rows[i].group for i in rows] if recipe.data.groups else None,
         resamples=recipe.evaluation.resamples,
         pictures=recipe.evaluation.pictures,

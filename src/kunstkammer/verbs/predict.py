@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from kunstkammer.errors import DataError, ModelError, PictureError
+from kunstkammer.errors import DataError, PictureError
 from kunstkammer.progress import say
 
 if TYPE_CHECKING:
@@ -16,7 +16,8 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class PredictResult:
-    """What `predict` returns: the predictions, what could not be read, the file written if any, whether calibrated."""
+    """What `predict` returns: the predictions, what could not be read, the file written if any, whether the
+    probabilities are those of a calibrated model."""
 
     predictions: Predictions
     unreadable: list[PictureError]
@@ -34,10 +35,11 @@ class PredictResult:
         }
 
     def to_text(self) -> str:
-        """Return a line a picture: the file and its most probable labels."""
+        """Return a line a picture: the file and its most probable labels; with many, "*" marks the predicted ones."""
         lines = []
         for row in self.predictions.to_json(top=self.top):
-            labels = "  ".join(f"{found['label']} {found['probability']:.3f}" for found in row["labels"])
+            mark = {True: "*", False: ""} if self.predictions.multi_label else {True: "", False: ""}
+            labels = "  ".join(f"{x['label']}{mark[x['predicted']]} {x['probability']:.3f}" for x in row["labels"])
             lines.append(f"{row['file']}: {labels}")
         if self.out:
             lines.append(f"Written: {self.out}")
@@ -51,7 +53,6 @@ def predict(
     out: str | Path | None = None,
     top: int = 5,
     batch_size: int = 32,
-    calibrated: bool = False,
 ) -> PredictResult:
     """Say what pictures show.
 
@@ -59,13 +60,12 @@ def predict(
         run: a run folder, a checkpoint folder or a hub id.
         paths: pictures, and folders of pictures.
         out: a .csv or .jsonl file for all probabilities.
-        top: how many labels a picture to show.
+        top: how many labels a picture to show; with many labels all that are predicted are shown.
         batch_size: pictures that the model sees at a time.
-        calibrated: give the probabilities that the calibration of the run makes of the model's own.
 
     Raises:
         DataError: where there is no picture, or none that can be read.
-        ModelError: where the run cannot be opened, or has no calibration and was asked for it.
+        ModelError: where the run cannot be opened.
     """
     from kunstkammer.evaluation.predictions import predict_collection
     from kunstkammer.models.run import open_run
@@ -75,18 +75,10 @@ def predict(
         raise DataError(f"{out}: predictions are written as .csv or .jsonl; give the file one of these endings.")
     collection = collection_of(paths)
     checkpoint = open_run(run)
-    calibration = checkpoint.calibration if calibrated else None
-    if calibrated and calibration is None:
-        raise ModelError(
-            f"{run} has no calibration: it was trained without it, or with too few pictures of validation; "
-            "leave --calibrated out, or train again."
-        )
     predictions, unreadable = predict_collection(checkpoint, collection, batch_size=batch_size)
-    if calibration is not None:
-        predictions.probabilities = calibration.recalibrate(predictions.probabilities)
     for error in unreadable:
         say(f"Unreadable, left out: {error}")
     if not len(predictions):
         raise DataError(f"None of the {len(collection)} pictures can be read; the first: {unreadable[0]}")
     written = predictions.save(out) if out is not None else None
-    return PredictResult(predictions, unreadable, written, top, calibrated)
+    return PredictResult(predictions, unreadable, written, top, checkpoint.calibration is not None)

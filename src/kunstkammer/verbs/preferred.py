@@ -53,7 +53,6 @@ def preferred(
     Raises:
         UnknownNameError: for a label that the model has not.
     """
-    from kunstkammer.evaluation.predictions import to_probabilities
     from kunstkammer.explanation.preferred import preferred_input
     from kunstkammer.models.run import open_run
     from kunstkammer.pictures.scale import to_image
@@ -79,7 +78,7 @@ def preferred(
             )
             plates = (pictures * 255).round().byte().cpu()
             # Said of the pictures as they are written, unshaken.
-            answers = to_probabilities(checkpoint.logits(plates), checkpoint.multi_label)
+            answers = checkpoint.probabilities(plates)
             for label, plate, probability in zip(part, plates, answers, strict=True):
                 said = f"{questions.said(label)}: {probability[label]:.2f}"
                 png = Path(out) / f"{file_part(questions.label_names[label])}.preferred.png"

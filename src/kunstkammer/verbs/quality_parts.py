@@ -35,7 +35,7 @@ class Parts:
     """Places in the collection, each int64 and sorted.
 
     Attributes:
-        name: "test", or "all" where the collection has no parts.
+        name: "test"; "new" for pictures that the model has not seen, where none is of a test part; or "all".
         measured: on these everything is measured; no two are copies of one picture.
         fitting: on these patterns are fitted: of the training part, or none of the measured ones.
         signals: three separate parts for rho (fit, optimise, evaluate), copies whole; empty where there are too few.
@@ -70,25 +70,32 @@ def plan_parts(
     Raises `DataError` where fewer than three readable pictures remain.
     """
     from kunstkammer.data.fingerprints import duplicate_groups
-    from kunstkammer.verbs.evaluate import own_parts
+    from kunstkammer.evaluation.part import NEW, run_parts
 
     groups = duplicate_groups(seen)
     readable = np.flatnonzero(seen.readable)
     random = np.random.default_rng(seed)
-    told = own_parts(checkpoint, collection) or collection.splits
+    own = run_parts(checkpoint, collection, seen.sha256)
+    told = [theirs if part is None else part for part, theirs in zip(own, collection.splits, strict=True)]
     parts = np.array([told[i] for i in readable])
     test, train = readable[parts == "test"], readable[parts == "train"]
     notes = []
-    if len(test):
-        name, pool = "test", test
-        fitting = train if len(train) else readable[parts != "test"]
-        pool = pool[~np.isin(groups[pool], groups[fitting])]
-        if len(pool) < len(test):
-            notes.append(f"{len(test) - len(pool)} test pictures are copies of training pictures and are left out.")
-        measured = _one_of_each(pool, groups, pictures, random)
+    name, pool = "test", test
+    if not len(test) and any(own):  # a collection that has grown since, or of which the run's test part is gone
+        name, pool = NEW, np.array([i for i in readable if own[i] not in ("train", "validation")], dtype=np.int64)
+    if len(pool):
+        fitting = train if len(train) else readable[~np.isin(readable, pool)]
+        fresh = pool[~np.isin(groups[pool], groups[fitting])]
+        if len(fresh) < len(pool):
+            notes.append(f"{len(pool) - len(fresh)} test pictures are copies of training pictures and are left out.")
+        measured = _one_of_each(fresh, groups, pictures, random)
     else:
         name = "all"
-        notes.append("The collection has no test part: the model may have learnt from the pictures it is measured on.")
+        notes.append(
+            "The model saw all of these pictures when it was made."
+            if any(own)
+            else "The collection has no test part: the model may have learned from the pictures it is measured on."
+        )
         each = len(np.unique(groups[readable]))
         enough = each >= 2 * FEWEST_TO_FIT
         measured = _one_of_each(readable, groups, min(pictures, each // 2) if fits and enough else pictures, random)

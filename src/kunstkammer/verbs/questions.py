@@ -25,13 +25,13 @@ class Questions:
         label_names: the labels of the model.
         asked: class numbers asked for of every picture, or None for what the model predicts.
         versus: the class that each is held against, or None.
-        multi_label: whether the model may predict several labels.
+        run: the model, which says what labels it predicts.
     """
 
     label_names: tuple[str, ...]
     asked: tuple[int, ...] | None
     versus: int | None
-    multi_label: bool
+    run: Run
 
     @classmethod
     def of(cls, checkpoint: Run, target: str | Sequence[str] | None, versus: str | None) -> Questions:
@@ -46,26 +46,24 @@ class Questions:
             if asked == (against,):
                 raise DataError(f"'{names[against]}' is held against itself; name two labels (--target and --versus).")
             asked = tuple(k for k in asked if k != against)
-        return cls(names, asked, against, bool(checkpoint.multi_label))
+        return cls(names, asked, against, checkpoint)
 
     def of_picture(self, probabilities: np.ndarray) -> list[int]:
         """Return the class numbers to explain for a picture with these probabilities (K,).
 
-        Where none were asked for: the most probable one, or every label above the threshold with many labels; with
-        `versus` other than that one.
+        Where none were asked for: those that the model predicts, or the most probable one where it predicts none;
+        with `versus` other than that one.
         """
-        from kunstkammer.evaluation.predictions import THRESHOLD
-
         if self.asked is not None:
             return list(self.asked)
         order = [int(k) for k in np.argsort(-probabilities, kind="stable") if k != self.versus]
-        above = [k for k in order if probabilities[k] > THRESHOLD] if self.multi_label else []
-        return above or order[:1]
+        predicted = self.run.decide(probabilities[None])[0]
+        return [k for k in order if predicted[k]] or order[:1]
 
     @property
     def several(self) -> bool:
         """Whether a picture may have more than one answer, so that files are named by label too."""
-        return self.multi_label if self.asked is None else len(self.asked) > 1
+        return self.run.multi_label if self.asked is None else len(self.asked) > 1
 
     def said(self, label: int) -> str:
         """Return a class, and what it is held against, in words."""

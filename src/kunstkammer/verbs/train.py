@@ -155,6 +155,7 @@ def _learn(
 ) -> Measured:
     from kunstkammer.data.additions import counts_of_additions
     from kunstkammer.data.survey import survey
+    from kunstkammer.models.run_files import SPLIT_FILE, read_split
     from kunstkammer.training import run_folder
     from kunstkammer.training.fit import finish, recipe_model
     from kunstkammer.training.frozen import FrozenFit
@@ -170,7 +171,7 @@ def _learn(
     seen = survey(collection, geometry.plate)
     if resume:
         settled = _settled(run, collection, strangers)
-        parts = restored_parts(collection, seen, run_folder.read_split(run / run_folder.SPLIT_FILE))
+        parts = restored_parts(collection, seen, read_split(run / SPLIT_FILE))
     else:
         chosen = recipe.data.split.seed
         parts = plan_parts(collection, seen, recipe.data, recipe.seed if chosen is None else chosen)
@@ -216,7 +217,7 @@ def _learn(
 def _settled(run: Path, collection: Collection, strangers: Collection | None) -> dict[str, Any]:
     """Return the facts that a stopped run was started with; raise where it is to go on with something else."""
     from kunstkammer.data.additions import counts_of_additions
-    from kunstkammer.models.run import read_facts
+    from kunstkammer.models.run_files import read_facts
 
     kept = read_facts(run)
     settled = {name: kept[name] for name in SETTLED if name in kept}
@@ -295,20 +296,18 @@ def frozen_predictions(
     parts: Parts,
 ) -> Predictions:
     """Return what a frozen run says of its test part, from kept features: no picture goes through the network twice."""
-    import torch
-
-    from kunstkammer.evaluation.predictions import Predictions, to_probabilities
+    from kunstkammer.evaluation.predictions import Predictions
+    from kunstkammer.metrics.decisions import to_probabilities
     from kunstkammer.models.features import kept_features
 
     rows = parts.indices("test")
     if seen.plates is None:
         raise KunstkammerError("The plates could not be made.")
     features = kept_features(model, geometry, seen.plates, rows, seen.sha256)
-    logits = torch.from_numpy(done.head.logits(features))
     return Predictions(
         [collection.files[i] for i in rows],
         collection.label_names,
-        to_probabilities(logits, collection.multi_label),
+        to_probabilities(done.head.logits(features), multi_label=collection.multi_label),
         collection.targets()[rows],
         collection.multi_label,
     )

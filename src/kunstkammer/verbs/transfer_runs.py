@@ -177,7 +177,7 @@ class Bench:
         self._adapt(condition, base, run)
 
     def _train(self, condition: Condition, seed: int, preparation: list[dict[str, Any]], run: Path) -> None:
-        from kunstkammer.models.run import read_facts
+        from kunstkammer.models.run_files import read_facts
         from kunstkammer.training.recipe import Recipe
         from kunstkammer.verbs.train import train_collection
 
@@ -199,7 +199,7 @@ class Bench:
             self._predictions(checkpoint, part, run / name)
 
     def _adapt(self, condition: Condition, base: Path, run: Path) -> None:
-        from kunstkammer.models.run import FACTS_FILE, read_facts
+        from kunstkammer.models.run_files import FACTS_FILE, read_facts
         from kunstkammer.registry import get
         from kunstkammer.training.adaptations import Adaptable
         from kunstkammer.training.fit import write_checkpoint

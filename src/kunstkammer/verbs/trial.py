@@ -31,7 +31,6 @@ def try_changes(
     groups: what belongs together, a picture of `predictions` each. A scene model reads the unchanged text.
     """
     from kunstkammer.data.plates import make_plates
-    from kunstkammer.evaluation.predictions import to_probabilities
     from kunstkammer.evaluation.stability import measure_stability
 
     count = min(count, len(predictions))
@@ -39,20 +38,20 @@ def try_changes(
         return None
     drawn = np.sort(np.random.default_rng(seed).choice(len(predictions), count, replace=False))
     chosen = predictions.select(drawn)
-    place = {file: i for i, file in enumerate(collection.files)}
-    tried = collection.select([place[file] for file in chosen.files])
+    tried = collection.select(chosen.places(collection.files))
     plates = make_plates(tried, checkpoint.plate_settings, show_progress=False)
     extras = checkpoint.extras(tried)
 
     def predict(pixels: torch.Tensor, rows: np.ndarray) -> np.ndarray:
         more = {name: values[rows.tolist()] for name, values in extras.items()}
-        return to_probabilities(checkpoint.logits(pixels, **more), checkpoint.multi_label)
+        return checkpoint.probabilities(pixels, **more)
 
     return measure_stability(
         predict,
         plates[np.arange(count)],
         label_names=chosen.label_names,
         multi_label=chosen.multi_label,
+        thresholds=chosen.thresholds,
         targets=chosen.targets,
         files=chosen.files,
         groups=None if groups is None else [groups[int(i)] for i in drawn],

@@ -39,7 +39,7 @@ def files(pages):
 
 
 def test_it_says_what_predict_says(trained, files):
-    expected = kk.predict(trained, files, calibrated=True).predictions
+    expected = kk.predict(trained, files).predictions
 
     async def work(desk):
         answers = await asyncio.gather(*(desk.predict("comic-manga", file.read_bytes(), file.name) for file in files))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 import subprocess
 import sys
@@ -165,5 +166,8 @@ def test_what_cannot_answer_is_said(exported, tmp_path):
 def test_the_version_changes_with_what_answers(exported, tmp_path):
     copy = shutil.copytree(exported, tmp_path / "copy")
     assert open_engine(copy).version == open_engine(exported).version
-    (copy / "calibration.json").write_text("{}")
+    settings = json.loads((copy / "kunstkammer.json").read_text())
+    (copy / "kunstkammer.json").write_text(
+        json.dumps({**settings, "thresholds": dict.fromkeys(settings["labels"], 0.3)})
+    )
     assert open_engine(copy).version != open_engine(exported).version

@@ -25,9 +25,11 @@ class Engine(Protocol):
         folder: what it was opened from.
         version: 16 hexadecimal digits that change whenever what answers changes.
         weights: the SHA-256 of the model.safetensors that answers, or that was exported (`models.digest`): what
-            calibration and neighbours are bound to.
+            neighbours are bound to.
         labels: sorted, in the order of the logits.
         multi_label: whether a picture may have several (sigmoid a label) or has one (softmax).
+        thresholds: with many labels the probability above which each is predicted, (K,); None for 0.5 each.
+        calibration: {"temperature", "pictures"} where the logits are those of a calibrated model, else None.
         plate_settings: the plates that it takes.
         facts: what `run.json` says of its training, {} if nothing.
         explainers: names of the registry kind "explainers" that can explain it, in the order in which they are shown;
@@ -41,6 +43,8 @@ class Engine(Protocol):
     weights: str
     labels: tuple[str, ...]
     multi_label: bool
+    thresholds: NDArray[np.float64] | None
+    calibration: Mapping[str, Any] | None
     plate_settings: PlateSettings
     facts: Mapping[str, Any]
     explainers: tuple[str, ...]

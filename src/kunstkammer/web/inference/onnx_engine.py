@@ -46,6 +46,9 @@ class OnnxEngine:
         self.version = _version(folder)
         self.labels = exported.labels
         self.multi_label = exported.multi_label
+        self.thresholds = np.array([exported.thresholds[k] for k in exported.labels]) if exported.thresholds else None
+        self.calibration: Mapping[str, Any] | None = exported.calibration
+        self._temperature = exported.temperature_left
         self.plate_settings = exported.plate.settings
         self.facts: Mapping[str, Any] = exported.facts
         self.has_features = FEATURES in given
@@ -59,11 +62,11 @@ class OnnxEngine:
             raise ModelError(f"{folder} answers with {logits.shape} or with what is not a number; export again.")
 
     def logits(self, plates: Plates) -> Floats:
-        return self._run(plates, LOGITS)[0]
+        return self._run(plates, LOGITS)[0] / np.float32(self._temperature)
 
     def logits_and_features(self, plates: Plates) -> tuple[Floats, Floats]:
         logits, features = self._run(plates, LOGITS, FEATURES)
-        return logits, features
+        return logits / np.float32(self._temperature), features
 
     def explain(
         self,
@@ -129,9 +132,5 @@ def _options() -> onnxruntime.SessionOptions:
 
 
 def _version(folder: Path) -> str:
-    """Hash what is exported (`kunstkammer.json` holds the hash of the network) and its calibration."""
-    found = hashlib.sha256()
-    for name in (SETTINGS_FILE, "calibration.json"):
-        file = folder / name
-        found.update(file.read_bytes() if file.is_file() else b"-")
-    return found.hexdigest()[:16]
+    """Hash what is exported; `kunstkammer.json` holds the hash of the network."""
+    return hashlib.sha256((folder / SETTINGS_FILE).read_bytes()).hexdigest()[:16]

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from kunstkammer.errors import ModelError, guess
-from kunstkammer.models.calibration import THRESHOLD, Calibration, probabilities_of
+from kunstkammer.metrics.decisions import decide, to_probabilities
 from kunstkammer.models.neighbours import Neighbours
 from kunstkammer.web.errors import ModelBroken, Unfit
 from kunstkammer.web.inference.engines import Engine, Floats, open_engine
@@ -40,13 +40,12 @@ class Served:
         folder: what it was opened from.
         card: what is known of it.
         engine: None where it is broken, as `card.broken` says.
-        calibration, neighbours: None where it has none.
+        neighbours: None where it has none.
     """
 
     folder: Path
     card: ModelCard
     engine: Engine | None = None
-    calibration: Calibration | None = None
     neighbours: Neighbours | None = None
 
     def working(self) -> Engine:
@@ -67,10 +66,8 @@ class Served:
         """Return what goes to the visitor."""
         rows = judged.logits[None]
         many = self.card.multi_label
-        calibration = self.calibration
-        found = probabilities_of(rows, many=many) if calibration is None else calibration.probabilities(rows)
-        row = found[0]
-        chosen = row > self.thresholds() if many else np.arange(len(row)) == row.argmax()
+        found = to_probabilities(rows, multi_label=many)
+        row, chosen = found[0], decide(found, multi_label=many, thresholds=self.working().thresholds)[0]
         scores = [
             Score(label, float(row[k]), self.card.zero_r.get(label), bool(chosen[k]))
             for k, label in enumerate(self.card.labels)
@@ -80,12 +77,6 @@ class Served:
             novelty = float(self.neighbours.novelty(np.array([judged.nearest[0][1]]))[0])
         ordered = tuple(sorted(scores, key=lambda score: -score.probability))
         return Answer(self.card.name, self.card.version, ordered, self.card.calibrated, doubt(row, many), novelty)
-
-    def thresholds(self) -> np.ndarray:
-        """Return the probability above which each of many labels is said."""
-        if self.calibration is None or self.calibration.thresholds is None:
-            return np.full(len(self.card.labels), THRESHOLD)
-        return np.array(self.calibration.thresholds)
 
     def near(self, judged: Judged, k: int) -> tuple[Neighbour, ...]:
         """Return the nearest training pictures. Raises `Unfit` where there are none."""
@@ -144,11 +135,10 @@ def doubt(probabilities: np.ndarray, many: bool) -> float:
 def open_served(folder: str | Path, name: str) -> Served:
     """Open a model with what belongs to it. Raises `ModelError` where it cannot answer.
 
-    Damaged or foreign calibration and neighbours are left out, and logged: the model answers without them.
+    Damaged or foreign neighbours are left out, and logged: the model answers without them.
     """
     folder = Path(folder)
     engine = open_engine(folder)
-    calibration = _beside(lambda: Calibration.load(folder, engine.weights, len(engine.labels)))
     neighbours = _beside(lambda: Neighbours.load(folder, engine.weights)) if engine.has_features else None
     prior = engine.facts.get("label_prior") or ()
     card = ModelCard(
@@ -158,14 +148,14 @@ def open_served(folder: str | Path, name: str) -> Served:
         multi_label=engine.multi_label,
         zero_r=dict(zip(engine.labels, map(float, prior), strict=True)) if len(prior) == len(engine.labels) else {},
         explainers=engine.explainers,
-        calibrated=calibration is not None,
+        calibrated=engine.calibration is not None,
         has_neighbours=neighbours is not None,
         has_detector=False,
         has_report=(folder / REPORT_FILE).is_file(),
-        facts=_facts(folder, engine, calibration, neighbours),
+        facts=_facts(folder, engine, neighbours),
         card=_text(folder / CARD_FILE),
     )
-    return Served(folder, card, engine, calibration, neighbours)
+    return Served(folder, card, engine, neighbours)
 
 
 def broken(folder: str | Path, name: str, error: Exception) -> Served:
@@ -185,9 +175,7 @@ def _beside(load: Any) -> Any:
         return None
 
 
-def _facts(
-    folder: Path, engine: Engine, calibration: Calibration | None, neighbours: Neighbours | None
-) -> Mapping[str, Any]:
+def _facts(folder: Path, engine: Engine, neighbours: Neighbours | None) -> Mapping[str, Any]:
     """Return what the model page shows beside the card."""
     recipe, training = engine.facts.get("recipe") or {}, engine.facts.get("training") or {}
     data = engine.facts.get("data") or {}
@@ -202,8 +190,8 @@ def _facts(
         "neighbours": None if neighbours is None else len(neighbours),
         "calibration": None,
     }
-    if calibration is not None:
-        facts["calibration"] = {"temperature": calibration.temperature, "pictures": calibration.pictures}
+    if engine.calibration is not None:
+        facts["calibration"] = {key: engine.calibration[key] for key in ("temperature", "pictures")}
     try:
         measured = json.loads(_text(folder / METRICS_FILE) or "{}")
         facts |= {key: measured[key] for key in ("n", "metrics", "zero_r") if key in measured}

@@ -7,7 +7,7 @@ import hashlib
 import logging
 import sys
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -53,6 +53,10 @@ class TorchEngine:
         self.version = _version(folder, self.weights)
         self.labels = checkpoint.label_names
         self.multi_label = checkpoint.multi_label
+        self.thresholds = checkpoint.thresholds
+        self.calibration: Mapping[str, Any] | None = (
+            None if checkpoint.calibration is None else asdict(checkpoint.calibration)
+        )
         self.plate_settings = checkpoint.plate_settings
         self.facts: Mapping[str, Any] = checkpoint.facts
         self._checkpoint = checkpoint
@@ -162,7 +166,7 @@ def sharing_weights(model: nn.Module) -> nn.Module:
 def _version(folder: Path, weights: str) -> str:
     """Hash the weights and what says how they are used: labels, sizes, normalisation."""
     found = hashlib.sha256(weights.encode())
-    for name in ("config.json", "preprocessor_config.json", "calibration.json"):
+    for name in ("config.json", "preprocessor_config.json"):
         file = folder / name
         found.update(file.read_bytes() if file.is_file() else b"-")
     return found.hexdigest()[:16]
