@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import yaml
 
 if TYPE_CHECKING:
     from kunstkammer.evaluation.evaluate import Evaluation
+    from kunstkammer.models.run import Run
     from kunstkammer.training.recipe import Recipe
 
 INTENDED = """\
@@ -22,10 +22,9 @@ of pictures and their text: `kunstkammer predict THIS-FOLDER TABLE.csv`.
 """
 
 
-def model_card(
-    *, name: str, recipe: Recipe, labels: Sequence[str], facts: dict[str, Any], evaluation: Evaluation, part: str
-) -> str:
+def model_card(*, name: str, recipe: Recipe, run: Run, facts: dict[str, Any], evaluation: Evaluation, part: str) -> str:
     """Return the card: what the model is for, what it learnt from, how good it is, and how to use it."""
+    labels = run.label_names
     front = {
         "library_name": "transformers",
         "pipeline_tag": "image-classification",
@@ -73,9 +72,27 @@ def model_card(
         'classify("picture.jpg")',
         "```",
         "",
+        *_answers(run),
         *(TEXT.splitlines() if recipe.text is not None else []),
     ]
     return "\n".join(lines)
+
+
+def _answers(run: Run) -> list[str]:
+    """Return what must be known of its probabilities."""
+    lines = []
+    if run.calibration is not None:
+        lines.append(
+            f"Its probabilities are calibrated on {run.calibration.pictures} pictures of the validation part: a "
+            f"temperature of {run.calibration.temperature:.3g} is part of its weights."
+        )
+    if run.multi_label:
+        which = "0.5" if run.thresholds is None else "`label_thresholds` in config.json, one for each label,"
+        lines.append(
+            f"A label is predicted where its probability is above {which}. `transformers` returns probabilities and "
+            "ignores thresholds; Kunstkammer applies them on every path."
+        )
+    return [*lines, ""] if lines else []
 
 
 def _data_lines(facts: dict[str, Any]) -> list[str]:

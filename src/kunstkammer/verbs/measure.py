@@ -330,7 +330,7 @@ def measure_run(
     card = model_card(
         name=run.name,
         recipe=recipe,
-        labels=collection.label_names,
+        run=checkpoint,
         facts={**checkpoint.facts, **facts, "warnings": [note.text for note in warnings]},
         evaluation=measured.evaluation,
         part="test",

@@ -233,6 +233,7 @@ class Bench:
 
     def _predictions(self, checkpoint: Run, which: str, file: Path) -> Predictions:
         """Return the predictions on the test part of A or B, from their file where it is there."""
+        from kunstkammer.data.plates import make_plates
         from kunstkammer.evaluation.predictions import Predictions, align_targets, predict_collection
 
         collection, seen, rows = self._part(which)
@@ -242,6 +243,8 @@ class Bench:
             found.targets = align_targets(chosen, found.label_names, self.a.multi_label)
             return found
         plates = _plates(seen).select(rows)
+        if plates.settings != checkpoint.plate_settings:  # the network learned from grey, and answers from colours
+            plates = make_plates(chosen, checkpoint.plate_settings, show_progress=False)
         found, _ = predict_collection(checkpoint, chosen, plates=plates, show_progress=False)
         found.save(file)
         return found
