@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from kunstkammer.data.groups import rarest_label
 from kunstkammer.errors import DataError, ModelError
 from kunstkammer.progress import progress
 
@@ -133,7 +134,7 @@ def fold_rows(targets: np.ndarray, groups: np.ndarray | None, folds: int, seed: 
     A group goes by the label of its first picture, for many labels by its rarest one.
     """
     random = np.random.default_rng((seed, 3))
-    labels = _one_label(targets)
+    labels = rarest_label(targets)
     names, first, number = np.unique(
         np.arange(len(targets)) if groups is None else groups, return_index=True, return_inverse=True
     )
@@ -149,13 +150,6 @@ def fold_rows(targets: np.ndarray, groups: np.ndarray | None, folds: int, seed: 
         rows = np.flatnonzero(fold_of[number] == fold)
         if len(rows):
             yield rows
-
-
-def _one_label(targets: np.ndarray) -> np.ndarray:
-    if targets.ndim == 1:
-        return targets
-    sizes = targets.sum(axis=0)
-    return np.where(targets > 0.5, sizes, np.inf).argmin(axis=1)
 
 
 def _path(

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from kunstkammer.data.fingerprints import duplicate_groups
-from kunstkammer.data.split import carve_validation, join_groups, plan_split
+from kunstkammer.data.groups import join_groups
+from kunstkammer.data.split import carve_validation, plan_split
 from kunstkammer.errors import DataError
 from kunstkammer.training.additions import own_rows, place_additions
 from kunstkammer.training.run_folder import SplitRow
