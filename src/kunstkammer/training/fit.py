@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import shutil
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -123,7 +124,8 @@ def fit(
         extras: what the model takes beside the pixels, by the name of its argument, a row a plate.
 
     Raises:
-        KunstkammerError: where the loss is no longer a number, the disk refuses, or a state belongs to another network.
+        KunstkammerError: where the loss is no longer a number, no epoch has a finite validation loss and metric, the
+            disk refuses, or a state belongs to another network.
     """
     keep_freed_memory()
     augmenter = build_augmenter(recipe.augmentation) if recipe.augmentation else None
@@ -146,14 +148,14 @@ def fit(
         trainer = PlateTrainer(model, recipe, lesson, on_epoch)
         if state is None or not _finished(trainer, state, epochs):
             trainer.train(resume_from_checkpoint=str(state) if state else None)
+    best = trainer.progress.require_best()
     trainer.load_best()
     if trainer.mixer is not None:
         trainer.mixer.remove()
-    best = trainer.progress.best()
     history = trainer.progress.history
     result = Fit(
         history=history,
-        best_epoch=best["epoch"] if best else 0,
+        best_epoch=best["epoch"],
         stopped_early=history[-1]["epoch"] < epochs,
         seconds=sum(record["seconds"] for record in history),
         parameters=sum(p.numel() for p in model.parameters() if p.requires_grad),
@@ -189,8 +191,9 @@ def write_checkpoint(run: Path, model: PreTrainedModel, geometry: PictureGeometr
 
 
 def write_history(run: Path, history: list[dict[str, Any]]) -> None:
-    """Write a JSON line an epoch."""
-    write_text(run / HISTORY_FILE, "".join(json.dumps(record) + "\n" for record in history))
+    """Write a JSON line an epoch; a figure that is not finite, which JSON cannot say, is null."""
+    clean = [{k: None if isinstance(v, float) and not math.isfinite(v) else v for k, v in r.items()} for r in history]
+    write_text(run / HISTORY_FILE, "".join(json.dumps(record) + "\n" for record in clean))
 
 
 def finish(run: Path) -> None:

@@ -18,6 +18,7 @@ from torch.utils.data import DataLoader, Dataset
 from transformers import PrinterCallback, Trainer, TrainerCallback, TrainingArguments
 
 from kunstkammer.errors import KunstkammerError
+from kunstkammer.progress import say
 from kunstkammer.training.losses import WEIGHTS
 from kunstkammer.training.optimization import make_optimizer, rate_factor
 from kunstkammer.training.precision import training_device, use_bf16
@@ -127,22 +128,53 @@ class Progress:
     patience: int | None
     history: list[dict[str, Any]] = field(default_factory=list)
 
+    def fault(self, record: Mapping[str, Any]) -> str | None:
+        """Return the name of the figure for which an epoch cannot be kept, because it is not finite; None if all is well.
+
+        Whoever keeps the last epoch does not ask for the metric; a loss that is not a number tells of broken weights.
+        """
+        names = ["loss"] if self.keep == "last" else ["loss", self.metric]
+        keys = (f"validation_{name}" for name in names)
+        return next((key for key in keys if key in record and not math.isfinite(record[key])), None)
+
     def best(self) -> dict[str, Any] | None:
-        """Return the record of the epoch whose weights are kept, None before the first."""
-        if not self.history:
+        """Return the record of the epoch whose weights are kept, None before the first that can be.
+
+        An epoch whose validation loss or chosen metric is not finite never is: nan compares with nothing, and would
+        stay the best for ever.
+        """
+        usable = [record for record in self.history if self.fault(record) is None]
+        if not usable:
             return None
         key = f"validation_{self.metric}"
-        if self.keep == "last" or key not in self.history[-1]:
-            return self.history[-1]
+        if self.keep == "last" or key not in usable[-1]:
+            return usable[-1]
         sign = 1 if self.metric == "loss" else -1
-        return min(self.history, key=lambda record: (sign * record[key], record["validation_loss"], record["epoch"]))
+        return min(usable, key=lambda record: (sign * record[key], record["validation_loss"], record["epoch"]))
 
     def should_stop(self) -> bool:
-        """Say whether the last `patience` epochs brought nothing better."""
-        best = self.best()
-        if best is None or self.patience is None:
+        """Say whether the last `patience` epochs brought nothing better; an epoch that cannot be kept is no better."""
+        if self.patience is None or not self.history:
             return False
-        return self.history[-1]["epoch"] - best["epoch"] >= self.patience
+        best = self.best()
+        return self.history[-1]["epoch"] - (best["epoch"] if best else 0) >= self.patience
+
+    def require_best(self) -> dict[str, Any]:
+        """Return the best record; raise `KunstkammerError` where no epoch can be kept."""
+        best = self.best()
+        if best is None:
+            last = self.history[-1] if self.history else {}
+            if last and self.fault(last) == f"validation_{self.metric}" and self.metric != "loss":
+                raise KunstkammerError(
+                    f"training.metric {self.metric} is not defined on the validation part in any of the "
+                    f"{len(self.history)} epochs, so none can be kept; choose another, such as training.metric=loss, "
+                    "or give data.split.validation a larger share."
+                )
+            raise KunstkammerError(
+                f"The validation loss is not a finite number in any of the {len(self.history)} epochs, so none can be "
+                "kept; lower training.optimizer.learning_rate and train into a new folder."
+            )
+        return best
 
 
 def training_arguments(recipe: Recipe, run: Path) -> TrainingArguments:
@@ -287,6 +319,9 @@ class PlateTrainer(Trainer):
         best = self.progress.best()
         if best is record:
             self.best_weights = copy_weights(self.model)
+        if fault := self.progress.fault(record):
+            what = fault.replace("_", " ", 1)
+            say(f"epoch {record['epoch']}: the {what} is {record[fault]}, not a finite number; it is not kept.")
         if self.progress.should_stop():
             self.control.should_training_stop = True
         if self.on_epoch:
@@ -326,7 +361,7 @@ class PlateTrainer(Trainer):
         numbers = read_numbers(state)
         self.progress.history = numbers["history"]
         self.tally = Tally(**numbers["tally"])
-        self.best_weights = read_weights(state, BEST) if self.progress.history else None
+        self.best_weights = read_weights(state, BEST) if self.progress.best() else None
 
     def _load_optimizer_and_scheduler(self, checkpoint: str | None) -> None:
         if checkpoint is None:
