@@ -158,12 +158,14 @@ def _learn(
     from kunstkammer.training import run_folder
     from kunstkammer.training.fit import finish, recipe_model
     from kunstkammer.training.frozen import FrozenFit
-    from kunstkammer.training.parts import plan_parts, restored_parts
+    from kunstkammer.training.parts import plan_parts, require_shares, require_validation, restored_parts
     from kunstkammer.training.prepared import material
     from kunstkammer.verbs.calibrate import calibrate_run
     from kunstkammer.verbs.measure import measure_run
 
     start = time.perf_counter()
+    if not resume:
+        require_shares(collection, recipe)
     text = text_part(collection, recipe, run if resume else None)
     width = text.features.width if text is not None else None
     model, geometry = recipe_model(recipe, collection.label_names, collection.multi_label, width)
@@ -174,6 +176,7 @@ def _learn(
     else:
         chosen = recipe.data.split.seed
         parts = plan_parts(collection, seen, recipe.data, recipe.seed if chosen is None else chosen)
+        require_validation(collection, parts, recipe)
         for note in parts.notes:
             say(note)
         settled = {
