@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 
-from kunstkammer.data.groups import group_numbers as group_numbers  # a group is the same in every room
+from kunstkammer.data.groups import group_numbers as group_numbers  # noqa: PLC0414 - handed on
 
 Z95 = 1.959963984540054
 LEVEL = 0.95

@@ -196,6 +196,11 @@ def write_history(run: Path, history: list[dict[str, Any]]) -> None:
     write_text(run / HISTORY_FILE, "".join(json.dumps(record) + "\n" for record in clean))
 
 
+def read_history(run: Path) -> list[dict[str, Any]]:
+    """Return what `write_history` wrote."""
+    return [json.loads(line) for line in (run / HISTORY_FILE).read_text(encoding="utf-8").splitlines()]
+
+
 def finish(run: Path) -> None:
     """Drop what only a resume needs, and what a kill left half-written; call when all results are written."""
     clear_state(run)

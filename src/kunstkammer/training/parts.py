@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from kunstkammer.data.fingerprints import duplicate_groups
-from kunstkammer.data.groups import join_groups
+from kunstkammer.data.groups import join_groups, names_a_group
 from kunstkammer.data.split import carve_validation, plan_split
 from kunstkammer.errors import DataError
 from kunstkammer.training.additions import own_rows, place_additions
@@ -24,16 +25,48 @@ PARTS = ("train", "validation", "test")
 
 
 @dataclass(frozen=True)
+class Crossing:
+    """Groups (titles, artists, dies) that the splits of the collection itself have on both sides.
+
+    Attributes:
+        columns: what the recipe groups by.
+        tested: groups of the test part that are learned from too (in training or validation), by name, sorted.
+        of: how many groups the test part has.
+        pictures: how many test pictures belong to them.
+        validated: groups of validation that are in training too, by name, sorted.
+    """
+
+    columns: tuple[str, ...]
+    tested: tuple[str, ...]
+    of: int
+    pictures: int
+    validated: tuple[str, ...]
+
+    def facts(self) -> dict[str, Any]:
+        """Return what `run.json` says of it."""
+        return {
+            "columns": list(self.columns),
+            "groups": len(self.tested),
+            "of": self.of,
+            "pictures": self.pictures,
+            "examples": list(self.tested[:12]),
+            "validation_groups": len(self.validated),
+        }
+
+
+@dataclass(frozen=True)
 class Parts:
     """The parts of an experiment.
 
     Attributes:
         rows: a row a picture of the collection, part "" where a picture is left out.
         notes: sentences on what was done and why.
+        crossing: the groups of the recipe that given splits have cut; None where none is, or nothing was asked for.
     """
 
     rows: list[SplitRow]
     notes: list[str] = field(default_factory=list)
+    crossing: Crossing | None = None
 
     def indices(self, part: str) -> np.ndarray:
         """Return the places in the collection of the pictures of a part."""
@@ -51,7 +84,8 @@ def plan_parts(collection: Collection, seen: Survey, settings: DataSettings, see
     Splits that the collection brings along are kept; of duplicates across them, the copy outside the test part (and
     then outside validation) is left out. Without them, pictures are split by the recipe's shares, stratified by label,
     with duplicates and equal values of the recipe's group columns kept together. A missing validation part is carved
-    from training; without a test part one is carved too.
+    from training; without a test part one is carved too. Groups that the given splits cut stay cut: they are named in
+    `crossing`.
 
     Pictures that were added (`data.additions`) change nothing of this: they go to training, see `place_additions`.
 
@@ -69,7 +103,38 @@ def plan_parts(collection: Collection, seen: Survey, settings: DataSettings, see
         SplitRow(file, part, tuple(labels[i]), int(groups[i]), seen.sha256[i])
         for i, (file, part) in enumerate(zip(collection.files, parts, strict=True))
     ]
-    return Parts(rows, notes)
+    crossing = find_crossing(collection, parts, settings.groups) if _keeps_splits(collection, parts) else None
+    return Parts(rows, notes, crossing)
+
+
+def _keeps_splits(collection: Collection, parts: list[str]) -> bool:
+    """Say whether the test part is the collection's own and not drawn by us, which keeps groups whole."""
+    return all(collection.splits[i] == "test" for i, part in enumerate(parts) if part == "test")
+
+
+def find_crossing(collection: Collection, parts: list[str], columns: Sequence[str]) -> Crossing | None:
+    """Return which groups of the columns are on both sides of the parts; None without any."""
+    if not columns:
+        return None
+    values = [collection.column(column) for column in columns]
+    groups = join_groups(*values)
+    here = np.array(parts)
+    test, seen = set(groups[here == "test"].tolist()), set(groups[(here == "train") | (here == "validation")].tolist())
+    inner = set(groups[here == "validation"].tolist()) & set(groups[here == "train"].tolist())
+    if "validation" not in collection.splits:  # drawn by us, with a note of its own where groups did not suffice
+        inner = set()
+    if not (test & seen or inner):
+        return None
+    names: dict[int, str] = {}
+    for i, group in enumerate(groups.tolist()):
+        names.setdefault(group, next((str(v[i]) for v in values if names_a_group(v[i])), collection.files[i]))
+    return Crossing(
+        tuple(columns),
+        tuple(sorted(names[group] for group in test & seen)),
+        len(test),
+        int(((here == "test") & np.isin(groups, list(test & seen))).sum()),
+        tuple(sorted(names[group] for group in inner)),
+    )
 
 
 def _plan_with_additions(
@@ -142,7 +207,7 @@ def _require_given(splits: list[str], left: set[str]) -> None:
             if part not in left:
                 raise DataError(
                     f"None of the {splits.count(part)} pictures of the given {part} part can be used: they are "
-                    "unreadable or have no label; mend them, or name only the other pictures, which are then split anew."
+                    "unreadable or have no label; mend them, or name only the other pictures (they are split anew)."
                 )
 
 

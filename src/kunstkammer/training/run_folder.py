@@ -61,6 +61,17 @@ def require_resumable(run: Path) -> None:
         raise KunstkammerError(f"The run in {run} is finished; there is nothing to resume. Train into another folder.")
 
 
+def holds_checkpoint(run: Path) -> bool:
+    """Say whether a whole checkpoint stands in `run`: its config comes last, after the weights."""
+    return (run / "config.json").is_file() and any(run.glob("*.safetensors"))
+
+
+def is_trained(run: Path) -> bool:
+    """Say whether the training of a stopped run is done, so that only measuring is left."""
+    facts = json.loads((run / FACTS_FILE).read_text(encoding="utf-8"))
+    return facts.get("status") == "trained" and "training" in facts and holds_checkpoint(run)
+
+
 def resumed_recipe(run: Path, asked: Recipe | None) -> Recipe:
     """Return the recipe of a stopped run; raise `RecipeError` where another one is asked for now."""
     kept = Recipe.load(run / RECIPE_FILE)

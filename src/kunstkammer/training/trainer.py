@@ -129,7 +129,7 @@ class Progress:
     history: list[dict[str, Any]] = field(default_factory=list)
 
     def fault(self, record: Mapping[str, Any]) -> str | None:
-        """Return the name of the figure for which an epoch cannot be kept, because it is not finite; None if all is well.
+        """Return the name of the figure that is not finite, so that an epoch cannot be kept; None if all is well.
 
         Whoever keeps the last epoch does not ask for the metric; a loss that is not a number tells of broken weights.
         """
