@@ -14,6 +14,7 @@ from torch import Tensor
 
 from kunstkammer.errors import ModelError, guess
 from kunstkammer.models.calibration import CALIBRATION_FILE, Calibration
+from kunstkammer.models.digest import weight_files
 from kunstkammer.models.environment import quiet_transformers
 from kunstkammer.models.exported import is_exported
 from kunstkammer.models.geometry import PictureGeometry
@@ -103,7 +104,7 @@ class Run:
 
 def refuse_pickles(folder: Path) -> None:
     """Raise `ModelError` if the only weights in `folder` are a pickle or another format that is not safetensors."""
-    if any(folder.glob("*.safetensors")):
+    if weight_files(folder):
         return
     others = sorted(p.name for p in folder.iterdir() if p.suffix.lower() in PICKLES)
     if others:

@@ -173,21 +173,32 @@ def _finished(trainer: PlateTrainer, state: Path, epochs: int) -> bool:
 
 
 def write_checkpoint(run: Path, model: PreTrainedModel, geometry: PictureGeometry) -> None:
-    """Write config, weights (safetensors) and image processor as `transformers` reads them."""
+    """Write config, weights (safetensors) and image processor as `transformers` reads them.
+
+    Every file that `save_pretrained` writes for this model is kept, be it one file of weights or several shards with an
+    index; config.json comes last, so that a run which has it is whole. Raises `ResourceError` where the disk refuses.
+    """
     from kunstkammer.files import atomic_folder
+    from kunstkammer.models.digest import INDEX_FILE, WEIGHTS_FILE
     from kunstkammer.models.environment import quiet_transformers
     from kunstkammer.models.weights import safetensors_as_os_errors
 
-    with atomic_folder(run / ".checkpoint") as partial, safetensors_as_os_errors(), quiet_transformers():
+    fresh = run / ".checkpoint"
+    with atomic_folder(fresh) as partial, safetensors_as_os_errors(), quiet_transformers():
         model.to(memory_format=torch.contiguous_format).save_pretrained(partial)  # type: ignore[call-overload]
     write_json(run / PROCESSOR_FILE, geometry.to_processor())
     with disk_errors(run):
-        # The weights first: a run with config.json is a finished one.
-        for name in ("model.safetensors", "config.json"):
-            file = run / ".checkpoint" / name
-            file.chmod((run / RECIPE_FILE).stat().st_mode if (run / RECIPE_FILE).exists() else 0o644)
-            file.replace(run / name)
-        (run / ".checkpoint").rmdir()
+        written = sorted(fresh.iterdir(), key=lambda file: (file.name == "config.json", file.name))
+        mode = (run / RECIPE_FILE).stat().st_mode if (run / RECIPE_FILE).exists() else 0o644
+        for stale in {WEIGHTS_FILE, INDEX_FILE} - {file.name for file in written}:
+            (run / stale).unlink(missing_ok=True)  # of an earlier writing, which would be read instead
+        for file in written:
+            if file.is_dir():
+                shutil.rmtree(run / file.name, ignore_errors=True)
+            else:
+                file.chmod(mode)
+            file.replace(run / file.name)
+        fresh.rmdir()
 
 
 def write_history(run: Path, history: list[dict[str, Any]]) -> None:

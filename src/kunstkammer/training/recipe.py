@@ -146,7 +146,9 @@ class TrainingSettings(Settings):
     linear_head: LinearHeadSettings = LinearHeadSettings()
     style_mixing: StyleMixingSettings | None = None
     gradient_clipping: float = Field(0.0, ge=0, description="largest norm of the gradients, 0 for no limit")
-    precision: Literal["auto", "fp32", "bf16"] = Field("auto", description="auto: bf16 where the processor has it")
+    precision: Literal["auto", "fp32", "bf16"] = Field(
+        "auto", description="auto: bf16 where the processor has it; frozen features are fp32, as the model answers"
+    )
     checkpoint_seconds: float = Field(60.0, gt=0, description="longest work that a kill can cost, beside whole epochs")
     tracker: Literal["tensorboard"] | None = Field(None, description="write curves for a tracker")
 

@@ -13,6 +13,7 @@ from typing import Any
 
 from kunstkammer.errors import KunstkammerError, RecipeError
 from kunstkammer.files import atomic_file, write_json, write_text
+from kunstkammer.models.digest import weight_files
 from kunstkammer.training.recipe import Recipe
 from kunstkammer.version import __version__
 
@@ -63,7 +64,7 @@ def require_resumable(run: Path) -> None:
 
 def holds_checkpoint(run: Path) -> bool:
     """Say whether a whole checkpoint stands in `run`: its config comes last, after the weights."""
-    return (run / "config.json").is_file() and any(run.glob("*.safetensors"))
+    return (run / "config.json").is_file() and bool(weight_files(run))
 
 
 def is_trained(run: Path) -> bool:
