@@ -14,7 +14,7 @@ WEIGHTS_FILE, INDEX_FILE = "model.safetensors", "model.safetensors.index.json"
 def weight_files(folder: str | Path) -> list[Path]:
     """Return the files that hold a checkpoint's weights, in the order of their names; [] where there are none.
 
-    `model.safetensors`, or the shards that `model.safetensors.index.json` names, as `transformers` chooses between them.
+    `model.safetensors`, or the shards that `model.safetensors.index.json` names: `transformers` chooses the same way.
     Other safetensors in the folder (text features, patterns) are not weights. Raises `ModelError` for a damaged index,
     or one that names a shard which is not there.
     """

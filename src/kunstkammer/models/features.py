@@ -1,8 +1,8 @@
 """Features: what a network has seen in a picture just before its output layer, and the store that keeps them.
 
 The features of a classifier are the input of its output layer: the last pooling of a convolutional network, the class
-token of ViT and DeiT, the mean of Swin's tokens. Features of a token each are averaged over the tokens. They are computed
-in float32, as the model answers: a head must be fitted on what it will be given.
+token of ViT and DeiT, the mean of Swin's tokens. Features of a token each are averaged over the tokens. They are
+computed in float32, as the model answers: a head must be fitted on what it will be given.
 """
 
 from __future__ import annotations
