@@ -80,7 +80,7 @@ def fit_frozen(
         groups=groups[rows],
         strengths=settings.strengths,
         folds=settings.folds,
-        balanced=recipe.training.class_weights != "none",
+        class_weights=recipe.training.class_weights,
         seed=recipe.seed,
     )
     if head.scores:

@@ -128,11 +128,11 @@ _OPTION = inspect.Parameter.KEYWORD_ONLY
 
 
 MOST_OF_A_POSITIVE = 100.0
-"""A positive weighs at most so much more than a negative, and at least the inverse: a label that one picture in 5,000 has
+"""A positive weighs at most so much more than a negative, and at least the inverse: a label of one picture in 5,000
 would else shake the network at each of its appearances, and its gradient would outweigh that of all others."""
 
 BETA = 0.999
-"""Cui et al. 2019 take 0.9 to 0.9999; this suits small collections: beyond a few thousand pictures a class is complete."""
+"""Cui et al. 2019 take 0.9 to 0.9999; this suits small collections: of a few thousand pictures a class is complete."""
 
 
 def class_counts(targets: np.ndarray, classes: int) -> np.ndarray:
