@@ -113,7 +113,7 @@ def test_every_head_of_a_scene_model_goes_by_name(tmp_path):
     recipe = Recipe.load(values, {"picture.size": 32})
     labels = ("ring", "bars", "cross")
     torch.manual_seed(0)
-    model, geometry = create_scene(recipe, Task(labels, True, size=(32, 32)), 6)
+    model, _ = create_scene(recipe, Task(labels, True, size=(32, 32)), 6)
     heads = {key.split(".")[0] for key in head_tensors(model)}
     assert heads == {"picture_head", "text_head", "fusion_head"}
     torch.manual_seed(0)

@@ -12,7 +12,7 @@ from kunstkammer.evaluation.evaluate import evaluate_predictions
 from kunstkammer.evaluation.predictions import Predictions
 from kunstkammer.metrics.decisions import to_probabilities
 from kunstkammer.training import trainer as loop
-from kunstkammer.training.trainer import Progress
+from kunstkammer.training.best_epoch import Progress
 from kunstkammer.training.validation import validation_metrics
 
 from .lesson import learn

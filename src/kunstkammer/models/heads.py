@@ -1,4 +1,4 @@
-"""Taking over a checkpoint's output layers for other labels: rows go by the name of their label, never by their place."""
+"""Taking over a checkpoint's output layers for other labels: rows go by the names of labels, never by their places."""
 
 from __future__ import annotations
 
@@ -77,8 +77,8 @@ def take_over_rows(model: PreTrainedModel, labels: Sequence[str], rows: Mapping[
         labels: of the rows.
         rows: `rows_by_label` of the model that they belong to.
 
-    Where an output layer is built in another way (no such tensor, or rows of another shape) all of it is drawn anew, and
-    then no label counts as taken over.
+    Where an output layer is built in another way (no such tensor, or rows of another shape) all of them are drawn
+    anew, and no label counts as taken over.
     """
     own = label_names_of(model.config)
     place = {label: i for i, label in enumerate(labels)}
