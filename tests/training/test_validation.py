@@ -83,6 +83,12 @@ def test_early_stopping_counts_epochs_that_are_not_finite_as_no_better():
     assert not Progress("loss", "best", 2, history([NAN, 0.5, 0.6])).should_stop()
 
 
+def test_early_stopping_stops_those_who_keep_the_last_epoch_too():
+    assert Progress("loss", "last", 2, history([0.5, 0.6, 0.7])).should_stop()
+    assert not Progress("loss", "last", 2, history([0.5, 0.6, 0.4])).should_stop()
+    assert not Progress("loss", "last", 2, [{"epoch": e} for e in range(1, 5)]).should_stop()
+
+
 def broken_epochs(monkeypatch, which, name="loss"):
     real, seen = loop.part_metrics, []
 

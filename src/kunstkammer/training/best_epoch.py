@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -24,9 +24,7 @@ class Progress:
 
         Whoever keeps the last epoch does not ask for the metric; a loss that is not a number tells of broken weights.
         """
-        names = ["loss"] if self.keep == "last" else ["loss", self.metric]
-        keys = (f"validation_{name}" for name in names)
-        return next((key for key in keys if key in record and not math.isfinite(record[key])), None)
+        return _not_finite(record, ["loss"] if self.keep == "last" else ["loss", self.metric])
 
     def best(self) -> dict[str, Any] | None:
         """Return the record of the epoch whose weights are kept, None before the first that can be.
@@ -34,20 +32,26 @@ class Progress:
         An epoch whose validation loss or chosen metric is not finite never is: nan compares with nothing, and would
         stay the best for ever.
         """
-        usable = [record for record in self.history if self.fault(record) is None]
-        if not usable:
-            return None
+        if self.keep == "last":
+            return next((record for record in reversed(self.history) if self.fault(record) is None), None)
+        return self._best_by_metric()
+
+    def _best_by_metric(self) -> dict[str, Any] | None:
+        usable = [record for record in self.history if _not_finite(record, ["loss", self.metric]) is None]
         key = f"validation_{self.metric}"
-        if self.keep == "last" or key not in usable[-1]:
-            return usable[-1]
+        if not usable or key not in usable[-1]:
+            return usable[-1] if usable else None
         sign = 1 if self.metric == "loss" else -1
         return min(usable, key=lambda record: (sign * record[key], record["validation_loss"], record["epoch"]))
 
     def should_stop(self) -> bool:
-        """Say whether the last `patience` epochs brought nothing better; an epoch that cannot be kept is no better."""
+        """Say whether the last `patience` epochs brought nothing better by the metric, whichever epoch is kept.
+
+        An epoch that is not finite is no better.
+        """
         if self.patience is None or not self.history:
             return False
-        best = self.best()
+        best = self._best_by_metric()
         return self.history[-1]["epoch"] - (best["epoch"] if best else 0) >= self.patience
 
     def require_best(self) -> dict[str, Any]:
@@ -66,3 +70,9 @@ class Progress:
                 "kept; lower training.optimizer.learning_rate and train into a new folder."
             )
         return best
+
+
+def _not_finite(record: Mapping[str, Any], names: Sequence[str]) -> str | None:
+    """Return the key of the first of these validation figures that a record has and that is not finite."""
+    keys = (f"validation_{name}" for name in names)
+    return next((key for key in keys if key in record and not math.isfinite(record[key])), None)
