@@ -10,7 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from kunstkammer.data.collection import make_collection
-from kunstkammer.data.split import carve_validation, join_groups, plan_split, split_collection
+from kunstkammer.data.groups import join_groups
+from kunstkammer.data.split import carve_validation, plan_split, split_collection
 from kunstkammer.errors import DataError
 
 PARTS = {"train", "validation", "test"}

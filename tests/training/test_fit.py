@@ -10,7 +10,7 @@ from transformers import AutoModelForImageClassification
 
 from kunstkammer.errors import KunstkammerError
 from kunstkammer.models.run import open_run
-from kunstkammer.training.trainer import Progress
+from kunstkammer.training.best_epoch import Progress
 
 from .lesson import learn
 

@@ -6,7 +6,7 @@ import torch
 from torch.nn import functional as F
 
 from kunstkammer.registry import entries, get
-from kunstkammer.training.losses import balanced_weights
+from kunstkammer.training.losses import MOST_OF_A_POSITIVE, balanced_weights, effective_weights
 
 LOSSES = [entry.name for entry in entries("losses")]
 
@@ -69,3 +69,50 @@ def test_balanced_weights_give_every_class_the_same_say():
     totals = [float(weights[k]) * int((targets == k).sum()) for k in range(3)]
     assert totals == pytest.approx([totals[0]] * 3)
     assert weights[3] == 0
+
+
+MANY = ["bce", "focal"]
+
+
+def hot_targets():
+    hot = torch.zeros(40, 3)
+    hot[:4, 0] = 1
+    hot[:30, 1] = 1
+    return hot
+
+
+@pytest.mark.parametrize("name", MANY)
+def test_weights_of_many_labels_are_those_of_their_positives(name):
+    loss, hot = get("losses", name), hot_targets()
+    logits = torch.zeros(40, 3, requires_grad=True)
+    loss(logits, hot, balanced_weights(hot.numpy(), 3)).backward()
+    for k in (0, 1):  # balanced: at 0.5 the positives pull as strongly as the negatives
+        assert logits.grad[:, k].sum().abs() < 1e-7
+    logits.grad = None
+    loss(logits, hot).backward()
+    assert logits.grad[:, 0].sum() > 0.01
+
+
+def test_bce_weights_its_positives_alone():
+    hot, logits, weights = hot_targets(), torch.randn(40, 3), torch.tensor([9.0, 1 / 3, 1.0])
+    expected = F.binary_cross_entropy_with_logits(logits, hot, pos_weight=weights)
+    torch.testing.assert_close(get("losses", "bce")(logits, hot, weights), expected)
+
+
+def test_bce_of_one_label_a_picture_weighs_the_picture_by_its_class(logits, targets):
+    weights = torch.tensor([1.0, 2.0, 3.0, 4.0, 5.0])
+    each = F.binary_cross_entropy_with_logits(logits, F.one_hot(targets, 5).float(), reduction="none").mean(dim=1)
+    torch.testing.assert_close(get("losses", "bce")(logits, targets, weights), (each * weights[targets]).mean())
+
+
+def test_weights_of_positives_are_ratios_within_bounds():
+    hot = hot_targets().numpy()
+    assert balanced_weights(hot, 3).tolist() == pytest.approx([9.0, 1 / 3, 1.0])
+    beta = 0.999
+    expected = [(1 - beta**n) / (1 - beta**p) for n, p in ((36, 4), (10, 30))]
+    assert effective_weights(hot, 3).tolist() == pytest.approx([*expected, 1.0], rel=1e-5)
+    rare = np.zeros((5000, 2))
+    rare[0, 0] = 1
+    rare[:, 1] = 1
+    for found in (balanced_weights(rare, 2), effective_weights(rare, 2)):
+        assert found.tolist() == [MOST_OF_A_POSITIVE, 1.0]

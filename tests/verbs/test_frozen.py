@@ -76,3 +76,28 @@ def test_features_of_prepared_pictures_are_not_those_of_plain_ones(run, collecti
     one, two = (json.loads((tmp_path / name / "run.json").read_text(encoding="utf-8")) for name in ("run", "drawn"))
     assert one["training"]["linear_head"] != two["training"]["linear_head"]
     assert "cartoonify (manga, strength 1)" in (tmp_path / "drawn" / "README.md").read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("precision", ["auto", "bf16"])
+def test_the_head_is_fitted_on_the_features_that_the_model_answers_with(
+    precision, collection_folder, tmp_path, monkeypatch, capfd
+):
+    import torch
+
+    from kunstkammer.models import features
+    from kunstkammer.training import precision as settings
+
+    monkeypatch.setattr(settings, "native_bf16", lambda device: True)
+    real, reduced = features.batch_features, []
+
+    def seen(model, pixels):
+        reduced.append(torch.is_autocast_enabled("cpu"))
+        return real(model, pixels)
+
+    monkeypatch.setattr(features, "batch_features", seen)
+    monkeypatch.setenv("KUNSTKAMMER_CACHE", str(tmp_path / "cache"))
+    changed = {**SETTINGS, "training.precision": precision}
+    kk.train(collection_folder, recipe="deepdoggo", out=tmp_path / "run", settings=changed)
+    assert reduced
+    assert not any(reduced)
+    assert ("float32 all the same" in capfd.readouterr().err) == (precision == "bf16")

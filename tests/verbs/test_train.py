@@ -218,3 +218,41 @@ STYLE_SETTINGS = {
     "evaluation.pictures": 0,
     "evaluation.explainer": None,
 }
+
+
+def titled(tmp_path, title):
+    """Noise in given splits; `title(part, i)` is the title of a picture."""
+    data = write_collection(tmp_path / "noise", each=24)
+    rows = ["file_name,label,split,title"]
+    for label in ("dark", "light"):
+        for i in range(24):
+            part = ("train", "train", "validation", "test")[i % 4]
+            rows.append(f"{label}/{i:03}.png,{label},{part},{title(part, i)}")
+    (data / "metadata.csv").write_text("\n".join(rows))
+    return data
+
+
+def test_groups_that_given_splits_cut_are_named_in_red(tmp_path, capfd):
+    data = titled(tmp_path, lambda part, i: f"title {i // 4}")
+    measured = kunstkammer.train(data, RECIPE, out=tmp_path / "run", settings={"data.groups": ["title"]})
+    said = "cut 6 of the 6 groups (title) of the test part"
+    assert said in capfd.readouterr().err
+    page = (tmp_path / "run" / "report.html").read_text(encoding="utf-8")
+    assert said in page
+    assert 'class="warnings bad"' in page
+    assert said in (tmp_path / "run" / "README.md").read_text(encoding="utf-8")
+    facts = json.loads((tmp_path / "run" / "run.json").read_text(encoding="utf-8"))["data"]["groups_across_parts"]
+    assert (facts["groups"], facts["of"], facts["pictures"], facts["validation_groups"]) == (6, 6, 12, 6)
+    found = parts(tmp_path / "run")
+    assert [found[f"dark/{i:03}.png"] for i in range(4)] == ["train", "train", "validation", "test"]
+    alone = kunstkammer.train(data, RECIPE, out=tmp_path / "alone")
+    assert measured.metrics["log_loss"].value == alone.metrics["log_loss"].value
+    assert measured.metrics["log_loss"] != alone.metrics["log_loss"]
+
+
+def test_groups_that_given_splits_keep_whole_are_not_named(tmp_path):
+    data = titled(tmp_path, lambda part, i: f"{part} {i // 8}")
+    kunstkammer.train(data, RECIPE, out=tmp_path / "run", settings={"data.groups": ["title"]})
+    assert 'class="warnings bad"' not in (tmp_path / "run" / "report.html").read_text(encoding="utf-8")
+    facts = json.loads((tmp_path / "run" / "run.json").read_text(encoding="utf-8"))
+    assert "groups_across_parts" not in facts["data"]

@@ -9,6 +9,7 @@ import numpy as np
 from scipy import sparse
 
 from kunstkammer.data.fingerprints import pair_blocks
+from kunstkammer.data.groups import number_in_order
 from kunstkammer.data.likeness import fine_structure, likeness
 
 if TYPE_CHECKING:
@@ -47,7 +48,7 @@ def group_copies(survey: Survey) -> np.ndarray:
     pictures = first[shown]
     pairs = near_copies(survey.phash[pictures], survey.thumbnails[pictures], survey.sizes[pictures])
     leader[shown] = pictures[_chiefs(len(pictures), pairs)]
-    return _numbered(leader[content.reshape(-1)])
+    return number_in_order(leader[content.reshape(-1)])
 
 
 def near_copies(hashes: np.ndarray, thumbnails: np.ndarray, sizes: np.ndarray) -> np.ndarray:
@@ -169,11 +170,3 @@ def _leaders_of_tones(means: np.ndarray) -> np.ndarray:
             leader = place
         leaders[place] = leader
     return leaders
-
-
-def _numbered(values: np.ndarray) -> np.ndarray:
-    """Number groups in the order in which they begin."""
-    _, first, inverse = np.unique(values, return_index=True, return_inverse=True)
-    rank = np.empty(len(first), np.int64)
-    rank[np.argsort(first)] = np.arange(len(first))
-    return rank[inverse.reshape(-1)]

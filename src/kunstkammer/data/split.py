@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from scipy import sparse
-from scipy.sparse import csgraph
 
+from kunstkammer.data.groups import Groups, join_groups, number_in_order
 from kunstkammer.data.split_search import assign, problem
 from kunstkammer.errors import DataError
 
 if TYPE_CHECKING:
     from kunstkammer.data.collection import Collection
-
-Groups = Sequence[Hashable] | np.ndarray
 
 PARTS = ("train", "validation", "test")
 _BY_NEED = ("train", "test", "validation")  # who gets a label first that has too few groups for all
@@ -133,46 +131,6 @@ def carve_validation(
     return SplitPlan(parts, notes + _missing(collection, labels, unit, carved, shares))
 
 
-def join_groups(*columns: Groups, pictures: int | None = None) -> np.ndarray:
-    """Join several ways of grouping into one: pictures that share a value in any column end in one group.
-
-    Args:
-        columns: a value for each picture; None, NaN and "" say nothing and join nobody.
-        pictures: how many pictures there are, needed only when there are no columns.
-
-    Returns int64 (N,), numbered in the order in which the groups begin.
-
-    >>> join_groups(["a", "a", "b", None], [1, 2, 2, 3]).tolist()
-    [0, 0, 0, 1]
-    """
-    n = len(columns[0]) if columns else int(pictures or 0)
-    rows, nodes, offset = [], [], n
-    for column in columns:
-        if len(column) != n or (pictures is not None and n != pictures):
-            raise DataError(
-                f"There are {len(column)} groups for {n if pictures is None else pictures} pictures; give one each."
-            )
-        numbers: dict[Any, int] = {}
-        values = column.tolist() if isinstance(column, np.ndarray) else column
-        for i, value in enumerate(values):
-            if value is None or value == "" or value != value:  # NaN alone differs from itself  # noqa: PLR0124
-                continue
-            rows.append(i)
-            nodes.append(offset + numbers.setdefault(value, len(numbers)))
-        offset += len(numbers)
-    graph = sparse.coo_matrix((np.ones(len(rows), np.int8), (rows, nodes)), shape=(offset, offset))
-    _, component = csgraph.connected_components(graph, directed=False)
-    return _numbered(component[:n])
-
-
-def _numbered(values: np.ndarray) -> np.ndarray:
-    """Number groups in the order in which they begin."""
-    _, first, inverse = np.unique(values, return_index=True, return_inverse=True)
-    rank = np.empty(len(first), np.int64)
-    rank[np.argsort(first)] = np.arange(len(first))
-    return rank[inverse.reshape(-1)]
-
-
 def _shares(fractions: Sequence[float]) -> np.ndarray:
     shares = np.asarray(fractions, dtype=np.float64)
     if shares.shape != (3,) or not np.all(np.isfinite(shares)) or (shares < 0).any() or abs(shares.sum() - 1) > 1e-6:
@@ -243,7 +201,7 @@ def _test_apart(
     parts = _assign(labels, unit, np.array([shares[0] + shares[1], 0.0, shares[2]]), seed)
     rest = np.array([i for i, part in enumerate(parts) if part == "train"], dtype=np.int64)
     share = shares[1] / (shares[0] + shares[1])
-    carved = _assign(labels[rest], _numbered(inner[rest]), np.array([1 - share, share, 0.0]), seed)
+    carved = _assign(labels[rest], number_in_order(inner[rest]), np.array([1 - share, share, 0.0]), seed)
     for i, part in zip(rest.tolist(), carved, strict=True):
         parts[i] = part
     return parts

@@ -10,11 +10,13 @@ pictures of one group tell less than as many strangers.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+
+from kunstkammer.data.groups import group_numbers as group_numbers  # noqa: PLC0414 - handed on
 
 Z95 = 1.959963984540054
 LEVEL = 0.95
@@ -34,21 +36,6 @@ class Interval:
     def to_json(self) -> dict[str, float]:
         """Return value, low and high."""
         return {"value": self.value, "low": self.low, "high": self.high}
-
-
-def group_numbers(groups: Sequence[Hashable] | np.ndarray | None, count: int) -> np.ndarray:
-    """Return int (N,): the group of each picture from 0 on; without groups each picture is its own.
-
-    None, "" and nan in `groups` mean a picture that belongs to no group.
-    """
-    if groups is None:
-        return np.arange(count)
-    places: dict[Hashable, int] = {}
-    numbers = []
-    for i, group in enumerate(groups.tolist() if isinstance(groups, np.ndarray) else groups):
-        lonely = group is None or group == "" or group != group  # noqa: PLR0124 - nan differs from itself
-        numbers.append(places.setdefault(("", i) if lonely else ("group", group), len(places)))
-    return np.array(numbers, dtype=np.int64)
 
 
 def resample_weights(members: np.ndarray, resamples: int, seed: int) -> Iterator[np.ndarray]:

@@ -18,8 +18,10 @@ from transformers import ResNetConfig, ResNetForImageClassification
 from kunstkammer.data.plates import PlateSettings
 from kunstkammer.errors import ModelError, RecipeError, guess, unknown_name
 from kunstkammer.models.geometry import PictureGeometry
+from kunstkammer.models.heads import are_names, label_names_of, rows_by_label, take_over_rows
 from kunstkammer.models.run import is_folder, load_pretrained, model_channels, refuse_pickles
 from kunstkammer.models.sketchnet import SketchNet, SketchNetConfig
+from kunstkammer.progress import say
 from kunstkammer.registry import get, names, register
 
 if TYPE_CHECKING:
@@ -131,7 +133,8 @@ def create_model(
 
     Args:
         name: a name of the catalogue (random weights, from torch's current seed), or a checkpoint folder or hub id
-            whose weights are taken over, with a new head where the labels differ.
+            whose weights are taken over; rows of its output layers go by the names of their labels, and labels that
+            it does not have get new ones.
         task: labels and pictures.
         train: "all" weights learn, or only those of the "head"; "frozen" is the same for the network.
         dropout: probability of dropout before the output layer; None leaves the model's own.
@@ -174,7 +177,7 @@ def _pretrained(
 ) -> tuple[PreTrainedModel, PictureGeometry, float | None]:
     if is_folder(name):
         refuse_pickles(Path(name))
-    model, processor = load_pretrained(name, **task.config(), **options)
+    model, processor = _with_rows_by_name(name, task, options)
     dropout = _set_own_dropout(model, dropout)
     channels = model_channels(model.config)
     grey = task.grey if task.grey is not None else channels == 1
@@ -184,6 +187,33 @@ def _pretrained(
         plate = PlateSettings(height=height, width=width, grey=grey, fit=task.fit or "squash")  # type: ignore[arg-type]
         geometry = PictureGeometry(plate, (height, width), channels, geometry.mean, geometry.std, geometry.scale)
     return model, geometry, dropout
+
+
+def _with_rows_by_name(name: str, task: Task, options: dict[str, Any]) -> tuple[PreTrainedModel, dict[str, Any]]:
+    """Return a checkpoint for the task's labels and its processor; each label keeps its row of the output layers.
+
+    What it could not take over is said: a label that the checkpoint does not know has new rows, and a checkpoint
+    without names (LABEL_0 ...) or without a label in common a wholly new head.
+    """
+    source, processor = load_pretrained(name, **options)
+    known = label_names_of(source.config)
+    multi_label = source.config.problem_type == "multi_label_classification"
+    if are_names(known) and known == task.label_names and multi_label == task.multi_label:
+        source.config.update(task.config())
+        return source, processor
+    rows = rows_by_label(source) if are_names(known) else {}
+    del source
+    model, processor = load_pretrained(name, **task.config(), **options)
+    common = take_over_rows(model, known, rows)
+    new = [label for label in task.label_names if label not in common]
+    if not are_names(known):
+        say(f"The labels of {name} have no names ({known[0]} ...): its output layer is not used, a new one is drawn.")
+    elif not common:
+        say(f"{name} has none of these labels in its output layer: a new one is drawn.")
+    elif new:
+        shown = ", ".join([*new[:3], *(["..."] if len(new) > 3 else [])])
+        say(f"{len(common)} labels keep what {name} knows of them; {len(new)} are new to it: {shown}.")
+    return model, processor
 
 
 def _set_own_dropout(model: PreTrainedModel, dropout: float | None) -> float | None:

@@ -1,7 +1,8 @@
 """Features: what a network has seen in a picture just before its output layer, and the store that keeps them.
 
 The features of a classifier are the input of its output layer: the last pooling of a convolutional network, the class
-token of ViT and DeiT, the mean of Swin's tokens. Features of a token each are averaged over the tokens.
+token of ViT and DeiT, the mean of Swin's tokens. Features of a token each are averaged over the tokens. They are
+computed in float32, as the model answers: a head must be fitted on what it will be given.
 """
 
 from __future__ import annotations
@@ -32,9 +33,9 @@ if TYPE_CHECKING:
 FEATURE_FORMAT = 1
 """Part of the store's key: raised whenever the values of features change."""
 
-CPU_BATCH, CPU_BATCH_BF16, ACCELERATOR_BATCH = 8, 16, 64
+CPU_BATCH, ACCELERATOR_BATCH = 8, 64
 """On the processor small batches are best: what a layer hands on still lies in its cache. Measured on MobileNetV2 at
-224 px, two cores: 118 pictures a second in batches of 4 to 8, 50 in batches of 32; in bfloat16 twice that."""
+224 px, two cores: 118 pictures a second in batches of 4 to 8, 50 in batches of 32."""
 
 SEGMENT_ROWS = 2048
 """Features are written to disk this often, so that a kill costs a few minutes at most."""
@@ -86,15 +87,12 @@ def _rows_of_features(
     plates: Plates,
     rows: np.ndarray,
     batch_size: int | None,
-    bf16: bool = False,
 ) -> Iterator[np.ndarray]:
     device = next(model.parameters()).device
-    on_cpu = CPU_BATCH_BF16 if bf16 else CPU_BATCH
-    size = batch_size or (on_cpu if device.type == "cpu" else ACCELERATOR_BATCH)
+    size = batch_size or (CPU_BATCH if device.type == "cpu" else ACCELERATOR_BATCH)
     for start in range(0, len(rows), size):
         pixels = geometry.prepare(plates[rows[start : start + size]].to(device))
-        with torch.autocast(device.type, torch.bfloat16, enabled=bf16):
-            yield batch_features(model, pixels).numpy()
+        yield batch_features(model, pixels).numpy()
 
 
 def collect_features(
@@ -225,7 +223,6 @@ def kept_features(
     rows: np.ndarray,
     contents: Sequence[str],
     *,
-    bf16: bool = False,
     cache: Path | None = None,
     on_new: Callable[[int], None] | None = None,
 ) -> np.ndarray:
@@ -236,7 +233,6 @@ def kept_features(
         plates: the decoded pictures of a collection.
         rows: which of them.
         contents: the SHA-256 of each picture of the collection (not only of `rows`), hexadecimal.
-        bf16: compute in bfloat16, twice as fast on a processor that has it; such features are kept apart.
         cache: the cache folder; `kunstkammer.files.cache_folder()` where not given.
         on_new: called with the number of pictures whose features are not known yet, before they are computed.
 
@@ -246,8 +242,7 @@ def kept_features(
 
     rows = np.asarray(rows)
     seen = replace(geometry, plate=plates.settings)  # the plates may be prepared, which the model's own never are
-    key = backbone_key(model, seen) + ("-bf16" if bf16 else "")
-    store = FeatureStore((cache_folder() if cache is None else cache) / "features" / key)
+    store = FeatureStore((cache_folder() if cache is None else cache) / "features" / backbone_key(model, seen))
     wanted = [contents[i] for i in rows]
     found, known = store.find(wanted)
     first = {content: i for i, content in reversed(list(enumerate(wanted)))}
@@ -259,7 +254,7 @@ def kept_features(
             for start in range(0, len(missing), SEGMENT_ROWS):
                 chosen = missing[start : start + SEGMENT_ROWS]
                 parts = []
-                for part in _rows_of_features(model, geometry, plates, rows[chosen], None, bf16):
+                for part in _rows_of_features(model, geometry, plates, rows[chosen], None):
                     parts.append(part)
                     advance(len(part))
                 store.add([wanted[i] for i in chosen], np.concatenate(parts))

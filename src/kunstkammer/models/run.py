@@ -20,6 +20,7 @@ from torch import Tensor
 from kunstkammer.errors import ModelError, guess
 from kunstkammer.metrics.decisions import decide, to_probabilities
 from kunstkammer.models.calibration import OLD_FILE, Calibration, thresholds_of
+from kunstkammer.models.digest import weight_files
 from kunstkammer.models.environment import quiet_transformers
 from kunstkammer.models.exported import is_exported
 from kunstkammer.models.geometry import PictureGeometry
@@ -130,7 +131,7 @@ class Run:
 
 def refuse_pickles(folder: Path) -> None:
     """Raise `ModelError` if the only weights in `folder` are a pickle or another format that is not safetensors."""
-    if any(folder.glob("*.safetensors")):
+    if weight_files(folder):
         return
     others = sorted(p.name for p in folder.iterdir() if p.suffix.lower() in PICKLES)
     if others:

@@ -63,7 +63,7 @@ def coral(case: Adaptable) -> None:
         groups=case.groups[rows],
         strengths=settings.strengths,
         folds=settings.folds,
-        balanced=case.recipe.training.class_weights != "none",
+        class_weights=case.recipe.training.class_weights,
         seed=case.recipe.seed,
     )
     put_head(case.model, head)

@@ -10,6 +10,7 @@ import numpy as np
 
 from kunstkammer.data.additions import ADDED
 from kunstkammer.data.fingerprints import duplicate_groups
+from kunstkammer.data.groups import names_a_group
 from kunstkammer.data.readers.rows import a_few
 
 if TYPE_CHECKING:
@@ -17,8 +18,6 @@ if TYPE_CHECKING:
     from kunstkammer.data.survey import Survey
 
 HELD = ("test", "validation")
-EMPTY = (None, "")
-"""What a cell holds that says nothing."""
 
 
 def own_rows(collection: Collection) -> np.ndarray:
@@ -105,14 +104,14 @@ def _without_held_groups(collection: Collection, added: list[int], columns: Sequ
     for column in columns:
         values = collection.column(column)
         pairs = zip(values, placed.parts, strict=True)
-        held = {str(value) for value, part in pairs if part in HELD and value not in EMPTY}
-        inside = [i for i in added if values[i] not in EMPTY and str(values[i]) in held]
+        held = {str(value) for value, part in pairs if part in HELD and names_a_group(value)}
+        inside = [i for i in added if names_a_group(values[i]) and str(values[i]) in held]
         if inside:
             names = a_few([collection.files[i] for i in inside])
             placed.notes.append(
                 f"Added, but left out for a {column} that test or validation has too: {len(inside)} ({names})."
             )
-        unknown = sum(values[i] in EMPTY for i in added)
+        unknown = sum(not names_a_group(values[i]) for i in added)
         if unknown:
             placed.notes.append(
                 f"Added without their {column}: {unknown}; the test may have pictures of the same {column}."

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import json
+import math
 import shutil
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -140,7 +141,8 @@ def fit(
         extras: what the model takes beside the pixels, by the name of its argument, a row a plate.
 
     Raises:
-        KunstkammerError: where the loss is no longer a number, the disk refuses, or a state belongs to another network.
+        KunstkammerError: where the loss is no longer a number, no epoch has a finite validation loss and metric, the
+            disk refuses, or a state belongs to another network.
     """
     keep_freed_memory()
     augmenter = build_augmenter(recipe.augmentation) if recipe.augmentation else None
@@ -163,14 +165,14 @@ def fit(
         trainer = PlateTrainer(model, recipe, lesson, on_epoch)
         if state is None or not _finished(trainer, state, epochs):
             trainer.train(resume_from_checkpoint=str(state) if state else None)
+    best = trainer.progress.require_best()
     trainer.load_best()
     if trainer.mixer is not None:
         trainer.mixer.remove()
-    best = trainer.progress.best()
     history = trainer.progress.history
     result = Fit(
         history=history,
-        best_epoch=best["epoch"] if best else 0,
+        best_epoch=best["epoch"],
         stopped_early=history[-1]["epoch"] < epochs,
         seconds=sum(record["seconds"] for record in history),
         parameters=sum(p.numel() for p in model.parameters() if p.requires_grad),
@@ -190,26 +192,43 @@ def _finished(trainer: PlateTrainer, state: Path, epochs: int) -> bool:
 
 
 def write_checkpoint(run: Path, model: PreTrainedModel, geometry: PictureGeometry) -> None:
-    """Write config, weights (safetensors) and image processor as `transformers` reads them."""
+    """Write config, weights (safetensors) and image processor as `transformers` reads them.
+
+    Every file that `save_pretrained` writes for this model is kept, be it one file of weights or several shards with an
+    index; config.json comes last, so that a run which has it is whole. Raises `ResourceError` where the disk refuses.
+    """
     from kunstkammer.files import atomic_folder
+    from kunstkammer.models.digest import INDEX_FILE, WEIGHTS_FILE
     from kunstkammer.models.environment import quiet_transformers
     from kunstkammer.models.weights import safetensors_as_os_errors
 
-    with atomic_folder(run / ".checkpoint") as partial, safetensors_as_os_errors(), quiet_transformers():
+    fresh = run / ".checkpoint"
+    with atomic_folder(fresh) as partial, safetensors_as_os_errors(), quiet_transformers():
         model.to(memory_format=torch.contiguous_format).save_pretrained(partial)  # type: ignore[call-overload]
     write_json(run / PROCESSOR_FILE, geometry.to_processor())
     with disk_errors(run):
-        # The weights first: a run with config.json is a finished one.
-        for name in ("model.safetensors", "config.json"):
-            file = run / ".checkpoint" / name
-            file.chmod((run / RECIPE_FILE).stat().st_mode if (run / RECIPE_FILE).exists() else 0o644)
-            file.replace(run / name)
-        (run / ".checkpoint").rmdir()
+        written = sorted(fresh.iterdir(), key=lambda file: (file.name == "config.json", file.name))
+        mode = (run / RECIPE_FILE).stat().st_mode if (run / RECIPE_FILE).exists() else 0o644
+        for stale in {WEIGHTS_FILE, INDEX_FILE} - {file.name for file in written}:
+            (run / stale).unlink(missing_ok=True)  # of an earlier writing, which would be read instead
+        for file in written:
+            if file.is_dir():
+                shutil.rmtree(run / file.name, ignore_errors=True)
+            else:
+                file.chmod(mode)
+            file.replace(run / file.name)
+        fresh.rmdir()
 
 
 def write_history(run: Path, history: list[dict[str, Any]]) -> None:
-    """Write a JSON line an epoch."""
-    write_text(run / HISTORY_FILE, "".join(json.dumps(record) + "\n" for record in history))
+    """Write a JSON line an epoch; a figure that is not finite, which JSON cannot say, is null."""
+    clean = [{k: None if isinstance(v, float) and not math.isfinite(v) else v for k, v in r.items()} for r in history]
+    write_text(run / HISTORY_FILE, "".join(json.dumps(record) + "\n" for record in clean))
+
+
+def read_history(run: Path) -> list[dict[str, Any]]:
+    """Return what `write_history` wrote."""
+    return [json.loads(line) for line in (run / HISTORY_FILE).read_text(encoding="utf-8").splitlines()]
 
 
 def finish(run: Path) -> None:

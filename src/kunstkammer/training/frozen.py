@@ -15,7 +15,7 @@ from kunstkammer.models.memory import keep_freed_memory
 from kunstkammer.progress import say
 from kunstkammer.training.fit import Fit, write_checkpoint, write_history
 from kunstkammer.training.linear_head import LinearHead, fit_head, put_head
-from kunstkammer.training.precision import training_device, use_bf16
+from kunstkammer.training.precision import training_device
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
@@ -50,7 +50,7 @@ def fit_frozen(
     no validation part of its own: the strength of the head is chosen by cross-validation over all `rows`.
 
     Args:
-        recipe: `training.linear_head`, `class_weights`, `precision` and the seed are what counts of it.
+        recipe: `training.linear_head`, `class_weights` and the seed are what counts of it; features are always float32.
         model, geometry: from `recipe_model`.
         plates: the decoded pictures; `contents` the SHA-256 of each; `targets` int64 (N,) or float32 (N, K).
         rows: which of them are learnt from; `groups` int (N,), pictures of one group stay in one fold.
@@ -62,13 +62,14 @@ def fit_frozen(
     keep_freed_memory()
     start = time.perf_counter()
     model.to(training_device()).eval()
+    if recipe.training.precision == "bf16":
+        say("Frozen features are computed in float32 all the same: the head must be fitted on what it will be given.")
     features = kept_features(
         model,
         geometry,
         plates,
         rows,
         contents,
-        bf16=use_bf16(recipe.training.precision, training_device()),
         on_new=lambda new: say(f"Features of {new} pictures are new; {len(rows) - new} are known."),
     )
     settings = recipe.training.linear_head
@@ -79,7 +80,7 @@ def fit_frozen(
         groups=groups[rows],
         strengths=settings.strengths,
         folds=settings.folds,
-        balanced=recipe.training.class_weights != "none",
+        class_weights=recipe.training.class_weights,
         seed=recipe.seed,
     )
     if head.scores:

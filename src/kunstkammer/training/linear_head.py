@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from kunstkammer.data.groups import rarest_label
 from kunstkammer.errors import DataError, ModelError
 from kunstkammer.progress import progress
+from kunstkammer.training.losses import WEIGHTS
+from kunstkammer.training.regressions import Regressions
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
@@ -49,13 +53,14 @@ def fit_head(
     groups: np.ndarray | None = None,
     strengths: Sequence[float] = STRENGTHS,
     folds: int = 5,
-    balanced: bool = False,
+    class_weights: str = "none",
     seed: int = 0,
 ) -> LinearHead:
     """Fit a linear head on features.
 
-    Multinomial logistic regression for one label a picture, one binary regression a label for many (scikit-learn,
-    L-BFGS), L2-penalised on standardised features. The C with the smallest held-out log loss is taken.
+    Multinomial logistic regression for one label a picture (scikit-learn, L-BFGS), one binary regression a label for
+    many, all together (`regressions`); L2-penalised on standardised features. The C with the smallest held-out log loss
+    is taken, of those where it is finite.
 
     Args:
         features: float32 (N, D).
@@ -64,13 +69,12 @@ def fit_head(
         groups: int (N,): pictures of one group (copies, one title) never stand on both sides of a fold.
         strengths: the C that are tried, all above 0.
         folds: at most so many folds; fewer where the rarest class, or the groups, give no more.
-        balanced: weigh every class the same.
+        class_weights: "none", or a name of `losses.WEIGHTS`: pictures weigh by their class, or the positives of each
+            label.
         seed: of the folds.
 
-    Raises `DataError` where there is nothing to tell apart, or a feature is not a number.
+    Raises `DataError` where there is nothing to tell apart, a feature is not a number, or no C has a finite log loss.
     """
-    from threadpoolctl import threadpool_limits
-
     if not np.isfinite(features).all():
         bad = int((~np.isfinite(features)).any(axis=1).sum())
         raise DataError(f"The features of {bad} pictures are not numbers; the network's weights are damaged.")
@@ -79,13 +83,27 @@ def fit_head(
     tried = sorted({float(c) for c in strengths})
     scaled, mean, spread = _standardise(features)
     parts = list(fold_rows(targets, groups, folds, seed)) if len(tried) > 1 else []
-    # L-BFGS on matrices of this size is faster on one core than spread over many.
-    with threadpool_limits(1):
-        scores = _cross_validate(scaled, targets, classes, tried, parts, balanced) if parts else {}
-        best = min(scores, key=lambda c: scores[c]) if scores else tried[len(tried) // 2]
-        weight, bias = list(_path(scaled, targets, classes, [c for c in tried if c <= best], balanced))[-1]
+    with _threads(targets):
+        scores = _cross_validate(scaled, targets, classes, tried, parts, class_weights) if parts else {}
+        finite = {c: score for c, score in scores.items() if np.isfinite(score)}
+        if scores and not finite:
+            raise DataError(
+                "The held-out log loss of the linear head is not finite for any of training.linear_head.strengths."
+            )
+        best = min(finite, key=lambda c: finite[c]) if finite else tried[len(tried) // 2]
+        weight, bias = list(_path(scaled, targets, classes, [c for c in tried if c <= best], class_weights))[-1]
     weight = weight / spread
     return LinearHead(weight, bias - weight @ mean, best, scores, len(parts))
+
+
+def _threads(targets: np.ndarray) -> contextlib.AbstractContextManager[object]:
+    """Return what gives the fit the threads that it is fastest with.
+
+    One regression on a matrix of this size is faster on one core than spread over many; many at once use them all.
+    """
+    from threadpoolctl import threadpool_limits
+
+    return threadpool_limits(1) if targets.ndim == 1 else contextlib.nullcontext()
 
 
 def _cross_validate(
@@ -94,7 +112,7 @@ def _cross_validate(
     classes: int,
     strengths: Sequence[float],
     parts: Sequence[np.ndarray],
-    balanced: bool,
+    class_weights: str,
 ) -> dict[float, float]:
     """Return C -> held-out log loss a picture, from the strongest penalty on until two in a row make it worse.
 
@@ -103,7 +121,7 @@ def _cross_validate(
     """
     rows = np.arange(len(targets))
     kept = [np.setdiff1d(rows, part) for part in parts]
-    paths = [_path(scaled[mine], targets[mine], classes, strengths, balanced) for mine in kept]
+    paths = [_path(scaled[mine], targets[mine], classes, strengths, class_weights) for mine in kept]
     scores: dict[float, float] = {}
     with progress("cross-validation", len(strengths) * len(parts)) as advance:
         for strength in strengths:
@@ -133,7 +151,7 @@ def fold_rows(targets: np.ndarray, groups: np.ndarray | None, folds: int, seed: 
     A group goes by the label of its first picture, for many labels by its rarest one.
     """
     random = np.random.default_rng((seed, 3))
-    labels = _one_label(targets)
+    labels = rarest_label(targets)
     names, first, number = np.unique(
         np.arange(len(targets)) if groups is None else groups, return_index=True, return_inverse=True
     )
@@ -151,57 +169,40 @@ def fold_rows(targets: np.ndarray, groups: np.ndarray | None, folds: int, seed: 
             yield rows
 
 
-def _one_label(targets: np.ndarray) -> np.ndarray:
-    if targets.ndim == 1:
-        return targets
-    sizes = targets.sum(axis=0)
-    return np.where(targets > 0.5, sizes, np.inf).argmin(axis=1)
-
-
 def _path(
-    scaled: np.ndarray, targets: np.ndarray, classes: int, strengths: Sequence[float], balanced: bool
+    scaled: np.ndarray, targets: np.ndarray, classes: int, strengths: Sequence[float], class_weights: str
 ) -> Iterator[tuple[np.ndarray, np.ndarray]]:
     """Yield (weight (K, D), bias (K,)) for each C in turn, each fit starting from the last."""
-    if targets.ndim == 1:
-        fit = _Regression(scaled, targets, balanced)
-        for strength in strengths:
-            yield fit.multinomial(strength, classes)
-        return
-    fits = [_Regression(scaled, (targets[:, k] > 0.5).astype(np.int64), balanced) for k in range(classes)]
+    weights = WEIGHTS[class_weights](targets, classes).double().numpy() if class_weights in WEIGHTS else None
+    one = (
+        _Multinomial(scaled, targets, classes, weights) if targets.ndim == 1 else Regressions(scaled, targets, weights)
+    )
     for strength in strengths:
-        found = [fit.binary(strength) for fit in fits]
-        yield np.stack([weight for weight, _ in found]), np.array([bias for _, bias in found])
+        yield one.solve(strength)
 
 
-class _Regression:
-    """One logistic regression that keeps its place when its penalty changes."""
+class _Multinomial:
+    """A multinomial regression that keeps its place when its penalty changes."""
 
-    def __init__(self, scaled: np.ndarray, targets: np.ndarray, balanced: bool) -> None:
+    def __init__(self, scaled: np.ndarray, targets: np.ndarray, classes: int, weights: np.ndarray | None) -> None:
         from sklearn.linear_model import LogisticRegression
 
-        self.scaled, self.targets = scaled, targets
+        self.scaled, self.targets, self.classes = scaled, targets, classes
         self.present = np.unique(targets)
-        self.model = LogisticRegression(
-            warm_start=True, max_iter=1000, tol=1e-3, class_weight="balanced" if balanced else None
-        )
+        self.pictures = None
+        if weights is not None:  # of a mean of 1, so that C keeps its meaning
+            self.pictures = weights[targets] / weights[targets].mean()
+        self.model = LogisticRegression(warm_start=True, max_iter=1000, tol=1e-3)
 
-    def binary(self, strength: float) -> tuple[np.ndarray, float]:
-        """Return weight (D,) and bias of target 1 against target 0; a label always or never there gets its prior."""
-        if len(self.present) < 2:
-            share = (self.targets.sum() + 0.5) / (len(self.targets) + 1)
-            return np.zeros(self.scaled.shape[1]), float(np.log(share / (1 - share)))
-        self.model.set_params(C=strength).fit(self.scaled, self.targets)
-        return self.model.coef_[0], float(self.model.intercept_[0])
-
-    def multinomial(self, strength: float, classes: int) -> tuple[np.ndarray, np.ndarray]:
+    def solve(self, strength: float) -> tuple[np.ndarray, np.ndarray]:
         """Return weight (K, D) and bias (K,); a class that is absent here is given next to no probability."""
-        self.model.set_params(C=strength).fit(self.scaled, self.targets)
+        self.model.set_params(C=strength).fit(self.scaled, self.targets, sample_weight=self.pictures)
         coefficients, intercepts = self.model.coef_, self.model.intercept_
         if len(self.present) == 2:  # one logit z for the second class; the pair (-z/2, z/2) has the same softmax
             coefficients = np.concatenate([-coefficients, coefficients]) / 2
             intercepts = np.concatenate([-intercepts, intercepts]) / 2
-        weight = np.zeros((classes, self.scaled.shape[1]))
-        bias = np.full(classes, intercepts.min() - 10.0)
+        weight = np.zeros((self.classes, self.scaled.shape[1]))
+        bias = np.full(self.classes, intercepts.min() - 10.0)
         weight[self.present], bias[self.present] = coefficients, intercepts
         return weight, bias
 

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from kunstkammer.data.fingerprints import duplicate_groups
-from kunstkammer.data.split import carve_validation, join_groups, plan_split
+from kunstkammer.data.groups import join_groups, names_a_group
+from kunstkammer.data.split import carve_validation, plan_split
 from kunstkammer.errors import DataError
 from kunstkammer.models.run_files import SplitRow
 from kunstkammer.training.additions import own_rows, place_additions
@@ -17,9 +19,39 @@ from kunstkammer.training.additions import own_rows, place_additions
 if TYPE_CHECKING:
     from kunstkammer.data.collection import Collection
     from kunstkammer.data.survey import Survey
-    from kunstkammer.training.recipe import DataSettings
+    from kunstkammer.training.recipe import DataSettings, Recipe
 
 PARTS = ("train", "validation", "test")
+
+
+@dataclass(frozen=True)
+class Crossing:
+    """Groups (titles, artists, dies) that the splits of the collection itself have on both sides.
+
+    Attributes:
+        columns: what the recipe groups by.
+        tested: groups of the test part that are learned from too (in training or validation), by name, sorted.
+        of: how many groups the test part has.
+        pictures: how many test pictures belong to them.
+        validated: groups of validation that are in training too, by name, sorted.
+    """
+
+    columns: tuple[str, ...]
+    tested: tuple[str, ...]
+    of: int
+    pictures: int
+    validated: tuple[str, ...]
+
+    def facts(self) -> dict[str, Any]:
+        """Return what `run.json` says of it."""
+        return {
+            "columns": list(self.columns),
+            "groups": len(self.tested),
+            "of": self.of,
+            "pictures": self.pictures,
+            "examples": list(self.tested[:12]),
+            "validation_groups": len(self.validated),
+        }
 
 
 @dataclass(frozen=True)
@@ -29,10 +61,12 @@ class Parts:
     Attributes:
         rows: a row a picture of the collection, part "" where a picture is left out.
         notes: sentences on what was done and why.
+        crossing: the groups of the recipe that given splits have cut; None where none is, or nothing was asked for.
     """
 
     rows: list[SplitRow]
     notes: list[str] = field(default_factory=list)
+    crossing: Crossing | None = None
 
     def indices(self, part: str) -> np.ndarray:
         """Return the places in the collection of the pictures of a part."""
@@ -50,11 +84,13 @@ def plan_parts(collection: Collection, seen: Survey, settings: DataSettings, see
     Splits that the collection brings along are kept; of duplicates across them, the copy outside the test part (and
     then outside validation) is left out. Without them, pictures are split by the recipe's shares, stratified by label,
     with duplicates and equal values of the recipe's group columns kept together. A missing validation part is carved
-    from training; without a test part one is carved too.
+    from training; without a test part one is carved too. Groups that the given splits cut stay cut: they are named in
+    `crossing`.
 
     Pictures that were added (`data.additions`) change nothing of this: they go to training, see `place_additions`.
 
-    Raises `DataError` where a class would be missing from training, or the test part would be empty.
+    Raises `DataError` where a class would be missing from training, where nothing is left to learn from or to test on,
+    or where none of the pictures of the test part has a label.
     """
     own = own_rows(collection)
     if len(own) == len(collection):
@@ -67,7 +103,38 @@ def plan_parts(collection: Collection, seen: Survey, settings: DataSettings, see
         SplitRow(file, part, tuple(labels[i]), int(groups[i]), seen.sha256[i])
         for i, (file, part) in enumerate(zip(collection.files, parts, strict=True))
     ]
-    return Parts(rows, notes)
+    crossing = find_crossing(collection, parts, settings.groups) if _keeps_splits(collection, parts) else None
+    return Parts(rows, notes, crossing)
+
+
+def _keeps_splits(collection: Collection, parts: list[str]) -> bool:
+    """Say whether the test part is the collection's own and not drawn by us, which keeps groups whole."""
+    return all(collection.splits[i] == "test" for i, part in enumerate(parts) if part == "test")
+
+
+def find_crossing(collection: Collection, parts: list[str], columns: Sequence[str]) -> Crossing | None:
+    """Return which groups of the columns are on both sides of the parts; None without any."""
+    if not columns:
+        return None
+    values = [collection.column(column) for column in columns]
+    groups = join_groups(*values)
+    here = np.array(parts)
+    test, seen = set(groups[here == "test"].tolist()), set(groups[(here == "train") | (here == "validation")].tolist())
+    inner = set(groups[here == "validation"].tolist()) & set(groups[here == "train"].tolist())
+    if "validation" not in collection.splits:  # drawn by us, with a note of its own where groups did not suffice
+        inner = set()
+    if not (test & seen or inner):
+        return None
+    names: dict[int, str] = {}
+    for i, group in enumerate(groups.tolist()):
+        names.setdefault(group, next((str(v[i]) for v in values if names_a_group(v[i])), collection.files[i]))
+    return Crossing(
+        tuple(columns),
+        tuple(sorted(names[group] for group in test & seen)),
+        len(test),
+        int(((here == "test") & np.isin(groups, list(test & seen))).sum()),
+        tuple(sorted(names[group] for group in inner)),
+    )
 
 
 def _plan_with_additions(
@@ -101,6 +168,7 @@ def _plan(
     parts = [split if ok else "" for split, ok in zip(collection.splits, usable, strict=True)]
     chosen = np.flatnonzero(usable)
     given = {part for part, ok in zip(parts, usable, strict=True) if ok}
+    _require_given(collection.splits, given)
     if not {"train", "test"} <= given:
         if given - {""}:
             notes.append(f"The collection brings only {' and '.join(sorted(given - {''}))}; all of it was split anew.")
@@ -130,6 +198,17 @@ def _plan(
             for i, part in zip(kept_rows, plan.parts, strict=True):
                 parts[i] = part
     return parts, groups, notes
+
+
+def _require_given(splits: list[str], left: set[str]) -> None:
+    """Raise where a given train or test part has no picture that can be used: it must not be split anew unasked."""
+    if {"train", "test"} <= set(splits):
+        for part in ("train", "test"):
+            if part not in left:
+                raise DataError(
+                    f"None of the {splits.count(part)} pictures of the given {part} part can be used: they are "
+                    "unreadable or have no label; mend them, or name only the other pictures (they are split anew)."
+                )
 
 
 def _usable(collection: Collection, seen: Survey, notes: list[str]) -> np.ndarray:
@@ -165,22 +244,75 @@ def _leave_out_leaks(parts: list[str], copies: np.ndarray, notes: list[str]) -> 
         notes.append(f"{count} pictures of {part} are copies of pictures in {safer} and were left out of {part}.")
 
 
-def _require_classes(collection: Collection, parts: list[str]) -> None:
-    """Raise where training lacks a class of a collection with one label a picture, or nothing is left to test on.
+def require_shares(collection: Collection, recipe: Recipe) -> None:
+    """Raise `DataError` where the recipe's shares leave nothing to test on, or no validation that it asks for.
 
-    A class that only the test part lacks is not refused: the evaluation names it.
+    Before anything is computed: what the pictures themselves lack is seen later, by `plan_parts`.
     """
-    if collection.multi_label:
-        return
-    here = np.array(parts)
-    present = set(collection.targets()[here == "train"].tolist())
-    missing = [name for k, name in enumerate(collection.label_names) if k not in present]
-    if missing:
+    shares = recipe.data.split
+    given = {collection.splits[i] for i in own_rows(collection).tolist()}
+    kept = {"train", "test"} <= given
+    if not kept and shares.test == 0:
         raise DataError(
-            f"No picture of '{missing[0]}' is left to learn from; add pictures, or leave groups (data.groups) out."
+            "No picture is left to test on: data.split.test is 0 and the collection brings no test part; "
+            "give data.split.test a share."
         )
+    if not (kept and "validation" in given) and shares.validation == 0:
+        _require_validation(recipe, "data.split.validation is 0 and the collection brings no validation part")
+
+
+def require_validation(collection: Collection, parts: Parts, recipe: Recipe) -> None:
+    """Raise `DataError` where the recipe chooses its epoch by a metric or stops early, and there is nothing to see.
+
+    Frozen features need no validation; with the metric `loss` and no early stopping the last epoch is kept.
+    """
+    rows = parts.indices("validation")
+    if not len(rows):
+        _require_validation(recipe, "no picture is in the validation part")
+    elif collection.multi_label and recipe.training.metric != "loss" and not collection.targets()[rows].any():
+        _require_validation(recipe, "no picture of the validation part has a label")
+
+
+def _require_validation(recipe: Recipe, why: str) -> None:
+    settings = recipe.training
+    if recipe.model.train == "frozen":
+        return
+    asks = [f"training.metric {settings.metric}"] if settings.metric != "loss" and settings.keep == "best" else []
+    asks += ["training.early_stopping"] if settings.early_stopping else []
+    if asks:
+        raise DataError(
+            f"{' and '.join(asks)} cannot be followed: {why}; give data.split.validation a larger share, or set "
+            "training.metric=loss and training.early_stopping=null."
+        )
+
+
+def _require_classes(collection: Collection, parts: list[str]) -> None:
+    """Raise where nothing is left to learn from or to test on, or training lacks the class of every picture of it.
+
+    A class that only the test part lacks is not refused: the evaluation names it. With many labels neither is one that
+    training lacks, as long as there is one to learn.
+    """
+    here = np.array(parts)
+    targets = collection.targets()
+    if collection.multi_label:
+        if not targets[here == "train"].any():
+            raise DataError(
+                "No picture of the training part has a label to learn; give data.split.train a larger share, or labels."
+            )
+    else:
+        present = set(targets[here == "train"].tolist())
+        missing = [name for k, name in enumerate(collection.label_names) if k not in present]
+        if missing:
+            raise DataError(
+                f"No picture of '{missing[0]}' is left to learn from; add pictures, or leave groups (data.groups) out."
+            )
     if not (here == "test").any():
         raise DataError("No picture is left to test on; give data.split.test a larger share or add pictures.")
+    if collection.multi_label and not targets[here == "test"].any():
+        raise DataError(
+            f"None of the {int((here == 'test').sum())} pictures of the test part has a label, so nothing can be "
+            "measured; give them their labels, or name only the other pictures, which are then split anew."
+        )
 
 
 def restored_parts(collection: Collection, seen: Survey, rows: list[SplitRow]) -> Parts:

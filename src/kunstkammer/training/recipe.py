@@ -133,7 +133,9 @@ class TrainingSettings(Settings):
     loss: str = Field("cross-entropy", description="a name of `kunstkammer list losses`")
     loss_options: dict[str, float] = Field({}, description="the loss's own settings")
     class_weights: Literal["none", "balanced", "class-balanced"] = Field(
-        "none", description="weight of a class in the loss: inverse to its size, or to its effective number of pictures"
+        "none",
+        description="weight of a picture in the loss, inverse to the size of its class or its effective number; with "
+        "many labels that of a label's positives: negatives by positives (at most 100), or their effective numbers",
     )
     sampling: Literal["shuffled", "fixed", "balanced", "square-root"] = Field(
         "shuffled", description="how often a class is drawn; fixed: shuffled once, the same order every epoch"
@@ -146,7 +148,9 @@ class TrainingSettings(Settings):
     linear_head: LinearHeadSettings = LinearHeadSettings()
     style_mixing: StyleMixingSettings | None = None
     gradient_clipping: float = Field(0.0, ge=0, description="largest norm of the gradients, 0 for no limit")
-    precision: Literal["auto", "fp32", "bf16"] = Field("auto", description="auto: bf16 where the processor has it")
+    precision: Literal["auto", "fp32", "bf16"] = Field(
+        "auto", description="auto: bf16 where the processor has it; frozen features are fp32, as the model answers"
+    )
     checkpoint_seconds: float = Field(60.0, gt=0, description="longest work that a kill can cost, beside whole epochs")
     tracker: Literal["tensorboard"] | None = Field(None, description="write curves for a tracker")
 

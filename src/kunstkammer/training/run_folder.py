@@ -11,6 +11,7 @@ from typing import Any
 
 from kunstkammer.errors import KunstkammerError, RecipeError
 from kunstkammer.files import write_json, write_text
+from kunstkammer.models.digest import weight_files
 from kunstkammer.models.run_files import FACTS_FILE, SPLIT_FILE, SplitRow, write_split
 from kunstkammer.training.recipe import Recipe
 from kunstkammer.version import __version__
@@ -47,6 +48,17 @@ def require_resumable(run: Path) -> None:
     facts = json.loads((run / FACTS_FILE).read_text(encoding="utf-8"))
     if facts.get("status") == "finished":
         raise KunstkammerError(f"The run in {run} is finished; there is nothing to resume. Train into another folder.")
+
+
+def holds_checkpoint(run: Path) -> bool:
+    """Say whether a whole checkpoint stands in `run`: its config comes last, after the weights."""
+    return (run / "config.json").is_file() and bool(weight_files(run))
+
+
+def is_trained(run: Path) -> bool:
+    """Say whether the training of a stopped run is done, so that only measuring is left."""
+    facts = json.loads((run / FACTS_FILE).read_text(encoding="utf-8"))
+    return facts.get("status") == "trained" and "training" in facts and holds_checkpoint(run)
 
 
 def resumed_recipe(run: Path, asked: Recipe | None) -> Recipe:

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from kunstkammer.data.groups import rarest_label
+
 
 @dataclass(frozen=True)
 class BatchKey:
@@ -14,14 +16,6 @@ class BatchKey:
 
     indices: np.ndarray
     seed: int
-
-
-def rarest_label(targets: np.ndarray) -> np.ndarray:
-    """Return int64 (N,): the label of each picture, of several the one with fewest pictures; K where it has none."""
-    if targets.ndim == 1:
-        return targets
-    sizes = np.maximum(targets.sum(axis=0), 1)
-    return np.where(targets.any(axis=1), np.where(targets > 0, sizes, np.inf).argmin(axis=1), targets.shape[1])
 
 
 def draw_weights(targets: np.ndarray, sampling: str) -> np.ndarray | None:

@@ -18,6 +18,8 @@ from torch.utils.data import DataLoader, Dataset
 from transformers import PrinterCallback, Trainer, TrainerCallback, TrainingArguments
 
 from kunstkammer.errors import KunstkammerError
+from kunstkammer.progress import say
+from kunstkammer.training.best_epoch import Progress
 from kunstkammer.training.losses import WEIGHTS
 from kunstkammer.training.optimization import make_optimizer, rate_factor
 from kunstkammer.training.precision import training_device, use_bf16
@@ -116,33 +118,6 @@ class Tally:
         """Return the epoch's training loss and accuracy."""
         seen = max(self.seen, 1)
         return {"train_loss": self.loss / seen, "train_accuracy": self.correct / seen}
-
-
-@dataclass
-class Progress:
-    """The history of a run, and what it says about stopping and about the best epoch."""
-
-    metric: str
-    keep: str
-    patience: int | None
-    history: list[dict[str, Any]] = field(default_factory=list)
-
-    def best(self) -> dict[str, Any] | None:
-        """Return the record of the epoch whose weights are kept, None before the first."""
-        if not self.history:
-            return None
-        key = f"validation_{self.metric}"
-        if self.keep == "last" or key not in self.history[-1]:
-            return self.history[-1]
-        sign = 1 if self.metric == "loss" else -1
-        return min(self.history, key=lambda record: (sign * record[key], record["validation_loss"], record["epoch"]))
-
-    def should_stop(self) -> bool:
-        """Say whether the last `patience` epochs brought nothing better."""
-        best = self.best()
-        if best is None or self.patience is None:
-            return False
-        return self.history[-1]["epoch"] - best["epoch"] >= self.patience
 
 
 def training_arguments(recipe: Recipe, run: Path) -> TrainingArguments:
@@ -287,6 +262,9 @@ class PlateTrainer(Trainer):
         best = self.progress.best()
         if best is record:
             self.best_weights = copy_weights(self.model)
+        if fault := self.progress.fault(record):
+            what = fault.replace("_", " ", 1)
+            say(f"epoch {record['epoch']}: the {what} is {record[fault]}, not a finite number; it is not kept.")
         if self.progress.should_stop():
             self.control.should_training_stop = True
         if self.on_epoch:
@@ -326,7 +304,7 @@ class PlateTrainer(Trainer):
         numbers = read_numbers(state)
         self.progress.history = numbers["history"]
         self.tally = Tally(**numbers["tally"])
-        self.best_weights = read_weights(state, BEST) if self.progress.history else None
+        self.best_weights = read_weights(state, BEST) if self.progress.best() else None
 
     def _load_optimizer_and_scheduler(self, checkpoint: str | None) -> None:
         if checkpoint is None:

@@ -7,11 +7,16 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
-from scipy.stats import rankdata
 from torch import Tensor
+
+from kunstkammer.metrics.decisions import to_probabilities
+from kunstkammer.registry import get
 
 if TYPE_CHECKING:
     from kunstkammer.training.trainer import Lesson
+
+CHOOSABLE = ("accuracy", "balanced_accuracy", "macro_f1", "roc_auc")
+"""What `training.metric` may name beside the loss."""
 
 
 @torch.inference_mode()
@@ -36,51 +41,28 @@ def part_logits(model: Any, lesson: Lesson, rows: np.ndarray, *, bf16: bool, bat
 def part_metrics(
     model: Any, lesson: Lesson, rows: np.ndarray, *, bf16: bool, loss: Callable[[Tensor, Tensor], Tensor]
 ) -> dict[str, float]:
-    """Return loss, accuracy, balanced accuracy, macro F1 and mean ROC-AUC of the plates at `rows`."""
+    """Return the loss and the metrics of `validation_metrics` of the plates at `rows`."""
     logits = part_logits(model, lesson, rows, bf16=bf16)
     targets = torch.from_numpy(lesson.targets[rows])
-    return {"loss": float(loss(logits, targets)), **quick_metrics(logits.numpy(), targets.numpy())}
+    return {"loss": float(loss(logits, targets)), **validation_metrics(logits.numpy(), targets.numpy())}
 
 
-def quick_metrics(logits: np.ndarray, targets: np.ndarray) -> dict[str, float]:
-    """Return accuracy, balanced accuracy, macro F1, ROC-AUC for logits (n, K), targets (n,) or multi-hot (n, K).
+def validation_metrics(logits: np.ndarray, targets: np.ndarray) -> dict[str, float]:
+    """Return the metrics that a recipe may choose an epoch by: those of the registry, as the evaluation has them.
 
-    Accuracy with several labels is subset accuracy. Balanced accuracy is the mean recall, macro F1 the mean F1, both
-    over the classes that the targets hold; ROC-AUC the mean over the classes that some have and some have not, each
-    against the rest, 0.5 where there is none.
+    Args:
+        logits: (n, K).
+        targets: int (n,), or 0/1 (n, K) for many labels.
 
-    >>> quick_metrics(np.array([[2.0, 0.0], [0.0, 1.0], [3.0, 0.0]]), np.array([0, 1, 1]))["accuracy"]
+    Returns accuracy (with many labels that of whole pictures, `subset_accuracy`), balanced_accuracy, macro_f1 and
+    roc_auc, each 0 to 1; nan where it is not defined, or where a logit is not a number.
+
+    >>> validation_metrics(np.array([[2.0, 0.0], [0.0, 1.0], [3.0, 0.0]]), np.array([0, 1, 1]))["accuracy"]
     0.6666666666666666
     """
-    classes = logits.shape[1]
-    if targets.ndim == 2:
-        predicted, true = logits > 0, targets > 0.5
-    else:
-        predicted = np.eye(classes, dtype=bool)[logits.argmax(axis=1)]
-        true = np.eye(classes, dtype=bool)[targets]
-    hits, asked, given = (predicted & true).sum(0), true.sum(0), predicted.sum(0)
-    present = asked > 0
-    recall = hits[present] / asked[present]
-    f1 = 2 * hits[present] / (asked + given)[present]
-    return {
-        "accuracy": float((predicted == true).all(axis=1).mean()),
-        "balanced_accuracy": float(recall.mean()),
-        "macro_f1": float(f1.mean()),
-        "roc_auc": mean_roc_auc(logits, true),
-    }
-
-
-def mean_roc_auc(scores: np.ndarray, true: np.ndarray) -> float:
-    """Return the mean area under the ROC curves of scores (n, K) for truth bool (n, K): Mann-Whitney's U by n1 n0.
-
-    >>> mean_roc_auc(np.array([[0.1], [0.9], [0.5]]), np.array([[False], [True], [True]]))
-    1.0
-    """
-    inside = true.sum(axis=0)
-    both = (inside > 0) & (inside < len(true))
-    if not both.any():
-        return 0.5
-    n = inside[both]
-    ranks = rankdata(scores[:, both], axis=0)
-    u = (ranks * true[:, both]).sum(axis=0) - n * (n + 1) / 2
-    return float((u / (n * (len(true) - n))).mean())
+    many = targets.ndim == 2
+    if not np.isfinite(logits).all():
+        return dict.fromkeys(CHOOSABLE, float("nan"))
+    probabilities = to_probabilities(logits, multi_label=many)
+    named = {name: "subset_accuracy" if many and name == "accuracy" else name for name in CHOOSABLE}
+    return {name: get("metrics", own).function(targets, probabilities) for name, own in named.items()}

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from kunstkammer.data.groups import rarest_label
 from kunstkammer.errors import DataError, ModelError, PictureError
 from kunstkammer.progress import progress, say
 
@@ -139,13 +140,14 @@ def share_out(labels: Sequence[Sequence[str]], most: int, seed: int) -> np.ndarr
     """
     if len(labels) <= most:
         return np.arange(len(labels))
-    counts: dict[str, int] = {}
-    for own in labels:
-        for label in own:
-            counts[label] = counts.get(label, 0) + 1
-    members: dict[str, list[int]] = {}
-    for place, own in enumerate(labels):
-        members.setdefault(min(own, key=lambda label: (counts[label], label)) if own else "", []).append(place)
+    names = sorted({label for own in labels for label in own})
+    place = {name: k for k, name in enumerate(names)}
+    targets = np.zeros((len(labels), len(names)), dtype=np.uint8)
+    for row, own in enumerate(labels):
+        targets[row, [place[label] for label in own]] = 1
+    members: dict[int, list[int]] = {}
+    for row, label in enumerate(rarest_label(targets).tolist()):
+        members.setdefault(label, []).append(row)
     least = max(1, min(LEAST_OF_A_LABEL, most // len(members)))
     quota = {k: max(min(len(rows), least), most * len(rows) // len(labels)) for k, rows in sorted(members.items())}
     while (over := sum(quota.values()) - most) > 0:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from kunstkammer.errors import KunstkammerError
+from kunstkammer.errors import KunstkammerError, PictureError
 from kunstkammer.progress import say
 
 if TYPE_CHECKING:
@@ -20,7 +20,6 @@ if TYPE_CHECKING:
     from kunstkammer.data.collection import Collection
     from kunstkammer.data.plates import Plates
     from kunstkammer.data.survey import Survey
-    from kunstkammer.evaluation.notes import Note
     from kunstkammer.evaluation.predictions import Predictions
     from kunstkammer.models.geometry import PictureGeometry
     from kunstkammer.models.text_part import TextPart
@@ -68,7 +67,7 @@ def train(
 
     Raises:
         KunstkammerError: of one of its kinds, naming the thing and the mend. A run that failed before its first state
-        leaves nothing behind.
+        leaves nothing behind; one whose model is trained stays, and `resume` calibrates and measures it.
     """
     from kunstkammer.data.readers import read
     from kunstkammer.data.trainable import require_trainable
@@ -107,8 +106,17 @@ def train_collection(
     try:
         return _learn(collection, recipe, run, resume, strangers)
     except BaseException as error:
+        from kunstkammer.training.run_folder import holds_checkpoint
         from kunstkammer.training.state import newest_state
 
+        if holds_checkpoint(run):
+            kept = f"The trained model is kept in {run}; measure it with: kunstkammer train DATA --out {run} --resume"
+            if isinstance(error, KunstkammerError):
+                kind = KunstkammerError if isinstance(error, PictureError) else type(error)
+                raise kind(f"{error} {kept}") from error
+            say(kept)
+            error.add_note(kept)
+            raise
         stopped = isinstance(error, KeyboardInterrupt)
         if not resume and not stopped and newest_state(run) is None and run.exists():
             for entry in run.iterdir():
@@ -153,42 +161,25 @@ def _style(style: Any, recipe: Recipe) -> Collection | None:
 def _learn(
     collection: Collection, recipe: Recipe, run: Path, resume: bool, strangers: Collection | None = None
 ) -> Measured:
-    from kunstkammer.data.additions import counts_of_additions
     from kunstkammer.data.survey import survey
-    from kunstkammer.models.run_files import SPLIT_FILE, read_split
+    from kunstkammer.models.run_files import read_facts
     from kunstkammer.training import run_folder
-    from kunstkammer.training.fit import finish, recipe_model
+    from kunstkammer.training.fit import finish, read_history, recipe_model
     from kunstkammer.training.frozen import FrozenFit
-    from kunstkammer.training.parts import plan_parts, restored_parts
+    from kunstkammer.training.parts import require_shares
     from kunstkammer.training.prepared import material
     from kunstkammer.verbs.calibrate import calibrate_run
     from kunstkammer.verbs.measure import measure_run
+    from kunstkammer.verbs.train_notes import warnings_of
 
     start = time.perf_counter()
+    if not resume:
+        require_shares(collection, recipe)
     text = text_part(collection, recipe, run if resume else None)
     width = text.features.width if text is not None else None
     model, geometry = recipe_model(recipe, collection.label_names, collection.multi_label, width)
     seen = survey(collection, geometry.plate)
-    if resume:
-        settled = _settled(run, collection, strangers)
-        parts = restored_parts(collection, seen, read_split(run / SPLIT_FILE))
-    else:
-        chosen = recipe.data.split.seed
-        parts = plan_parts(collection, seen, recipe.data, recipe.seed if chosen is None else chosen)
-        for note in parts.notes:
-            say(note)
-        settled = {
-            "data": data_facts(collection, seen, parts, recipe),
-            "label_prior": label_prior(collection, parts).tolist(),
-        }
-        if strangers is not None:
-            settled["style"] = style_facts(strangers)
-        if added := counts_of_additions(collection):
-            settled["added"] = added
-        if text is not None:  # before the facts, so that a run that can be resumed has its text part
-            text.fit(collection, parts.indices("train"))
-            text.save(run)
-        run_folder.start_run(run, recipe, parts.rows, settled)
+    settled, parts = _planned(collection, recipe, run, resume, strangers, seen, text)
     counts = parts.counts()
     say(
         f"Training {recipe.model.name} by the recipe {recipe.name}: {counts['train']} pictures to learn from, "
@@ -196,22 +187,67 @@ def _learn(
     )
     known = material(collection, seen, parts, recipe)
     extras = {} if text is None else {"text_features": text.rows(collection.select(known.rows))}
-    done = _fit(recipe, model, geometry, known, extras, seen, parts, run, resume, strangers)
-    facts = {**settled, "training": training_facts(done, recipe, time.perf_counter() - start)}
-    # Before the measurement, so that a kill in it leaves a checkpoint that `evaluate` can open.
-    run_folder.write_facts(run, recipe, {"status": "trained", **facts})
-    predictions = None
-    if not isinstance(done, FrozenFit):  # whose head learnt from the validation part too
-        calibrate_run(run, known, extras)
+    done = None
+    if resume and run_folder.is_trained(run):
+        say(f"The model in {run} is trained already; it is calibrated and measured.")
+        facts = {**settled, "training": read_facts(run)["training"]}
     else:
+        done = _fit(recipe, model, geometry, known, extras, seen, parts, run, resume, strangers)
+        facts = {**settled, "training": training_facts(done, recipe, time.perf_counter() - start)}
+        # Before the measurement, so that a failure in it leaves a checkpoint that `evaluate` can open.
+        run_folder.write_facts(run, recipe, {"status": "trained", **facts})
+    predictions = None
+    if recipe.model.train != "frozen":
+        calibrate_run(run, known, extras)
+    elif isinstance(done, FrozenFit):  # whose head learnt from the validation part too
         predictions = frozen_predictions(done, model, geometry, collection, seen, parts)
     measured = measure_run(
-        run, collection, seen, parts, recipe, facts, done.history,
-        warnings=warnings_of(recipe, done), predictions=predictions,
+        run, collection, seen, parts, recipe, facts, read_history(run),
+        warnings=warnings_of(recipe, facts), predictions=predictions,
     )  # fmt: skip
     run_folder.write_facts(run, recipe, {"status": "finished", **facts})
     finish(run)
     return measured
+
+
+def _planned(
+    collection: Collection,
+    recipe: Recipe,
+    run: Path,
+    resume: bool,
+    strangers: Collection | None,
+    seen: Survey,
+    text: TextPart | None,
+) -> tuple[dict[str, Any], Parts]:
+    """Return the facts and the parts that a run is started with, or was; a new run's folder is made."""
+    from kunstkammer.data.additions import counts_of_additions
+    from kunstkammer.models.run_files import SPLIT_FILE, read_split
+    from kunstkammer.training import run_folder
+    from kunstkammer.training.parts import plan_parts, require_validation, restored_parts
+    from kunstkammer.verbs.train_notes import crossing_notes
+
+    if resume:
+        settled = _settled(run, collection, strangers)
+        return settled, restored_parts(collection, seen, read_split(run / SPLIT_FILE))
+    chosen = recipe.data.split.seed
+    parts = plan_parts(collection, seen, recipe.data, recipe.seed if chosen is None else chosen)
+    require_validation(collection, parts, recipe)
+    crossing = None if parts.crossing is None else parts.crossing.facts()
+    for note in [*parts.notes, *(found.text for found in crossing_notes(crossing))]:
+        say(note)
+    settled = {
+        "data": data_facts(collection, seen, parts, recipe),
+        "label_prior": label_prior(collection, parts).tolist(),
+    }
+    if strangers is not None:
+        settled["style"] = style_facts(strangers)
+    if added := counts_of_additions(collection):
+        settled["added"] = added
+    if text is not None:  # before the facts, so that a run that can be resumed has its text part
+        text.fit(collection, parts.indices("train"))
+        text.save(run)
+    run_folder.start_run(run, recipe, parts.rows, settled)
+    return settled, parts
 
 
 def _settled(run: Path, collection: Collection, strangers: Collection | None) -> dict[str, Any]:
@@ -313,20 +349,6 @@ def frozen_predictions(
     )
 
 
-def warnings_of(recipe: Recipe, done: Fit) -> list[Note]:
-    """Return what a reader must know of how the model was made."""
-    from kunstkammer.evaluation.notes import Note
-    from kunstkammer.registry import names
-    from kunstkammer.training.frozen import FrozenFit
-
-    found = []
-    if recipe.model.train != "all" and recipe.model.name in names("models"):
-        found.append(Note("random_backbone", model=recipe.model.name))
-    if isinstance(done, FrozenFit) and done.head.scores:
-        found.append(Note("linear_head", strength=f"{done.head.strength:g}", folds=done.head.folds))
-    return found
-
-
 def text_part(collection: Collection, recipe: Recipe, stopped: Path | None) -> TextPart | None:
     """Return the text side of the recipe's model, None for pictures alone; that of a `stopped` run where one goes on.
 
@@ -373,6 +395,7 @@ def data_facts(collection: Collection, seen: Survey, parts: Parts, recipe: Recip
         "unreadable": len(seen.errors),
         "copies": sum(size - 1 for size in sizes.values() if size > 1),
         "licences": dict(licences.most_common(12)),
+        **({} if parts.crossing is None else {"groups_across_parts": parts.crossing.facts()}),
         "notes": [*collection.notes, *parts.notes, *preparation_note(recipe)],
     }
 

@@ -69,8 +69,8 @@ class Bench:
     def set_up(cls, a: Any, b: Any, recipe: Recipe, folder: Path) -> Bench:
         """Read both collections, look them over, and settle which pictures adapt and which measure."""
         from kunstkammer.data.fingerprints import duplicate_groups
+        from kunstkammer.data.groups import join_groups
         from kunstkammer.data.readers import read
-        from kunstkammer.data.split import join_groups
         from kunstkammer.data.survey import survey
         from kunstkammer.data.trainable import require_trainable
         from kunstkammer.training.fit import recipe_model

@@ -18,6 +18,7 @@ MOST_EXAMPLE_CLASSES = 12
 CHARTED = 5
 FIRST_CLASSES = 30
 _QUIET = {"linear_head", "undefined", "fewer_resamples", "prior_from_part"}
+"""Notes that say that the figures themselves cannot be believed; they stand first, in red."""
 
 
 @dataclass(frozen=True)
@@ -61,7 +62,8 @@ def _figures(content: ReportContent) -> dict[str, Any]:
     return {
         "verdict": verdict(evaluation),
         "collapse": collapse_sentence(evaluation) if evaluation.collapse.collapsed else None,
-        "warnings": [n for n in every_note if n.key not in _QUIET],
+        "alarms": [n for n in every_note if n.grave],
+        "warnings": [n for n in every_note if n.key not in _QUIET and not n.grave],
         "remarks": [n for n in every_note if n.key in _QUIET],
         "rows": _metric_rows(evaluation),
         "charted": _charted(evaluation),
