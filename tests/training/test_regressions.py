@@ -101,3 +101,25 @@ def test_a_strength_whose_loss_is_no_number_is_never_chosen(broken, monkeypatch)
             fit_head(features.astype(np.float32), targets, 6)
     else:
         assert fit_head(features.astype(np.float32), targets, 6).strength > 1e-5
+
+
+def test_threads_change_nothing(monkeypatch):
+    import torch
+
+    features, targets = material(labels=70)
+    one, several = Regressions(features, targets), Regressions(features, targets)
+    for strength in (0.01, 1.0):
+        answers = []
+        for weight, bias in (one.solve(strength), several.solve(strength, threads=3)):
+            answers.append(probabilities(features @ weight.T + bias))
+        assert np.abs(answers[0] - answers[1]).max() < 5e-3
+    before = torch.get_num_threads()
+    heads = []
+    for threads in (1, 3):
+        monkeypatch.setattr(torch, "get_num_threads", lambda threads=threads: threads)
+        heads.append(fit_head(features.astype(np.float32), targets, 70))
+    monkeypatch.undo()
+    torch.set_num_threads(before)
+    assert heads[0].strength == heads[1].strength
+    answers = [probabilities(head.logits(features)) for head in heads]
+    assert np.abs(answers[0] - answers[1]).max() < 5e-3

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -13,7 +12,7 @@ from kunstkammer.data.groups import rarest_label
 from kunstkammer.errors import DataError, ModelError
 from kunstkammer.progress import progress
 from kunstkammer.training.losses import WEIGHTS
-from kunstkammer.training.regressions import Regressions
+from kunstkammer.training.regressions import Regressions, one_thread_each, spread
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
@@ -83,27 +82,18 @@ def fit_head(
     tried = sorted({float(c) for c in strengths})
     scaled, mean, spread = _standardise(features)
     parts = list(fold_rows(targets, groups, folds, seed)) if len(tried) > 1 else []
-    with _threads(targets):
-        scores = _cross_validate(scaled, targets, classes, tried, parts, class_weights) if parts else {}
+    with one_thread_each() as threads:
+        scores = _cross_validate(scaled, targets, classes, tried, parts, class_weights, threads) if parts else {}
         finite = {c: score for c, score in scores.items() if np.isfinite(score)}
         if scores and not finite:
             raise DataError(
                 "The held-out log loss of the linear head is not finite for any of training.linear_head.strengths."
             )
         best = min(finite, key=lambda c: finite[c]) if finite else tried[len(tried) // 2]
-        weight, bias = list(_path(scaled, targets, classes, [c for c in tried if c <= best], class_weights))[-1]
+        path = _path(scaled, targets, classes, [c for c in tried if c <= best], class_weights, threads)
+        weight, bias = list(path)[-1]
     weight = weight / spread
     return LinearHead(weight, bias - weight @ mean, best, scores, len(parts))
-
-
-def _threads(targets: np.ndarray) -> contextlib.AbstractContextManager[object]:
-    """Return what gives the fit the threads that it is fastest with.
-
-    One regression on a matrix of this size is faster on one core than spread over many; many at once use them all.
-    """
-    from threadpoolctl import threadpool_limits
-
-    return threadpool_limits(1) if targets.ndim == 1 else contextlib.nullcontext()
 
 
 def _cross_validate(
@@ -113,6 +103,7 @@ def _cross_validate(
     strengths: Sequence[float],
     parts: Sequence[np.ndarray],
     class_weights: str,
+    threads: int = 1,
 ) -> dict[float, float]:
     """Return C -> held-out log loss a picture, from the strongest penalty on until two in a row make it worse.
 
@@ -126,8 +117,7 @@ def _cross_validate(
     with progress("cross-validation", len(strengths) * len(parts)) as advance:
         for strength in strengths:
             loss = 0.0
-            for held_out, path in zip(parts, paths, strict=True):
-                weight, bias = next(path)
+            for held_out, (weight, bias) in zip(parts, spread(next, paths, threads), strict=True):
                 loss += _log_loss(scaled[held_out] @ weight.T + bias, targets[held_out])
                 advance(1)
             scores[strength] = loss / len(targets)
@@ -170,7 +160,12 @@ def fold_rows(targets: np.ndarray, groups: np.ndarray | None, folds: int, seed: 
 
 
 def _path(
-    scaled: np.ndarray, targets: np.ndarray, classes: int, strengths: Sequence[float], class_weights: str
+    scaled: np.ndarray,
+    targets: np.ndarray,
+    classes: int,
+    strengths: Sequence[float],
+    class_weights: str,
+    threads: int = 1,
 ) -> Iterator[tuple[np.ndarray, np.ndarray]]:
     """Yield (weight (K, D), bias (K,)) for each C in turn, each fit starting from the last."""
     weights = WEIGHTS[class_weights](targets, classes).double().numpy() if class_weights in WEIGHTS else None

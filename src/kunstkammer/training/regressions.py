@@ -1,17 +1,25 @@
 """Many logistic regressions on the same features, one a label, solved together.
 
 One regression at a time reads all features for each label at each step: it waits for the memory. Here all labels take
-their step at once, so that a step is two products of matrices, on every core. Each label has its own L-BFGS (Liu and
-Nocedal 1989) with its own length of step; what has converged drops out.
+their step at once, so that a step is two products of matrices. Each label has its own L-BFGS (Liu and Nocedal 1989)
+with its own length of step; what has converged drops out. Cores share the work by folds and by blocks of labels
+(`spread`), one thread each: threads inside each operation would wait for each other hundreds of times a second.
 """
 
 from __future__ import annotations
 
+import contextlib
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from typing import TypeVar
 
 import numpy as np
 import torch
 from torch import Tensor
+
+T = TypeVar("T")
+R = TypeVar("R")
 
 MEMORY = 10
 """So many pairs of steps and changes of gradient tell the curvature."""
@@ -19,6 +27,9 @@ MEMORY = 10
 MOST_STEPS = 1000
 TOLERANCE = 1e-5
 """Largest gradient, of the mean loss on standardised features, at which a label is done."""
+
+FEWEST_OF_A_BLOCK = 32
+"""A block of fewer labels reads all features for too little work."""
 
 _OVERSHOOT, _SHORT = 0.1, 0.9
 _TRIES = 12
@@ -54,12 +65,42 @@ class Regressions:
             mean = (having[self.open] * ratio + (count - having[self.open])) / count
             self.loud = (ratio / mean, 1 / mean)
 
-    def solve(self, strength: float) -> tuple[np.ndarray, np.ndarray]:
-        """Return weight float64 (K, D) and bias (K,) for the inverse strength C, starting from the last solution."""
-        if len(self.open):
-            start = _State.at(self, self.weight[:, self.open], self.bias[self.open], strength)
-            self.weight[:, self.open], self.bias[self.open] = _minimise(start)
+    def solve(self, strength: float, threads: int = 1) -> tuple[np.ndarray, np.ndarray]:
+        """Return weight float64 (K, D) and bias (K,) for the inverse strength C, starting from the last solution.
+
+        threads: blocks of labels that are solved beside each other.
+        """
+        blocks = max(1, min(threads, len(self.open) // FEWEST_OF_A_BLOCK))
+
+        def solve(columns: Tensor) -> None:
+            here = self.open[columns]
+            self.weight[:, here], self.bias[here] = _minimise(_State.at(self, columns, strength))
+
+        list(spread(solve, torch.arange(len(self.open)).chunk(blocks), blocks))
         return self.weight.T.numpy().copy(), self.bias.numpy().copy()
+
+
+def spread(work: Callable[[T], R], items: Sequence[T], threads: int) -> Iterator[R]:
+    """Yield work(item) for each item, in order, up to `threads` of them beside each other."""
+    if threads < 2 or len(items) < 2:
+        yield from map(work, items)
+        return
+    with ThreadPoolExecutor(threads, thread_name_prefix="regressions") as pool:
+        yield from pool.map(work, items)
+
+
+@contextlib.contextmanager
+def one_thread_each() -> Iterator[int]:
+    """Let every operation run on one thread for the time; yield how many threads there are to spread work over."""
+    from threadpoolctl import threadpool_limits
+
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        with threadpool_limits(1):
+            yield threads
+    finally:
+        torch.set_num_threads(threads)
 
 
 @dataclass
@@ -82,10 +123,12 @@ class _State:
     changes: list[Tensor] = field(default_factory=list)
 
     @classmethod
-    def at(cls, problem: Regressions, weight: Tensor, bias: Tensor, strength: float) -> _State:
-        features = problem.features
+    def at(cls, problem: Regressions, columns: Tensor, strength: float) -> _State:
+        features, here = problem.features, problem.open[columns]
+        weight, bias = problem.weight[:, here], problem.bias[here]
+        loud = None if problem.loud is None else (problem.loud[0][columns], problem.loud[1][columns])
         penalty = 1 / (strength * len(features))
-        return cls(features, problem.truth, problem.loud, penalty, weight, bias, features @ weight + bias)
+        return cls(features, problem.truth[:, columns], loud, penalty, weight, bias, features @ weight + bias)
 
     def residual(self, logits: Tensor) -> Tensor:
         """Return the derivative of the mean loss by each logit, (N, K)."""
@@ -120,6 +163,8 @@ class _State:
 def _minimise(state: _State) -> tuple[Tensor, Tensor]:
     """Return the weight (D, K) and bias (K,) at which every gradient is small."""
     weight, bias = state.weight.clone(), state.bias.clone()
+    if not len(bias):
+        return weight, bias
     moving = torch.arange(weight.shape[1])
     gradient = state.gradient()
     for _ in range(MOST_STEPS):
