@@ -18,7 +18,7 @@ from transformers import ResNetConfig, ResNetForImageClassification
 from kunstkammer.data.plates import PlateSettings
 from kunstkammer.errors import ModelError, RecipeError, guess, unknown_name
 from kunstkammer.models.geometry import PictureGeometry
-from kunstkammer.models.run import is_folder, is_grey, load_pretrained, model_channels, refuse_pickles
+from kunstkammer.models.run import is_folder, is_grey, load_pretrained, model_channels, read_geometry, refuse_pickles
 from kunstkammer.models.sketchnet import SketchNet, SketchNetConfig
 from kunstkammer.registry import get, names, register
 
@@ -178,11 +178,9 @@ def _pretrained(
     dropout = _set_own_dropout(model, dropout)
     channels = model_channels(model.config)
     grey = task.grey if task.grey is not None else is_grey(model.config, {})
-    geometry = PictureGeometry.from_processor(processor, channels=channels, grey=grey, name=name)
+    geometry = read_geometry(processor, channels=channels, grey=grey, name=name)
     if task.size or task.fit:
-        height, width = task.size or geometry.input_size
-        plate = PlateSettings(height=height, width=width, grey=grey, fit=task.fit or "squash")  # type: ignore[arg-type]
-        geometry = PictureGeometry(plate, (height, width), channels, geometry.mean, geometry.std, geometry.scale)
+        geometry = geometry.resized(task.size, task.fit)  # type: ignore[arg-type]
     return model, geometry, dropout
 
 

@@ -235,7 +235,6 @@ def _exported(checkpoint: Run, module: PlatesToAnswers, file: Path, opset: int, 
     from kunstkammer.models.digest import weights_digest
     from kunstkammer.version import __version__
 
-    settings = checkpoint.plate_settings
     source = Path(checkpoint.path)
     weights = weights_digest(source) if source.is_dir() else file_digest(file)
     calibration = Calibration.load(source, weights, len(checkpoint.label_names))
@@ -250,7 +249,7 @@ def _exported(checkpoint: Run, module: PlatesToAnswers, file: Path, opset: int, 
         opset=opset,
         weights=weights,
         architecture=type(checkpoint.model).__name__,
-        plate=Plate(height=settings.height, width=settings.width, grey=settings.grey, fit=settings.fit),
+        plate=Plate.of(checkpoint.plate_settings),
         input_size=checkpoint.geometry.input_size,
         labels=labels,
         multi_label=checkpoint.multi_label,
