@@ -79,13 +79,13 @@ class PictureGeometry:
         if fit in (None, plate.fit) and plate.fit == "crop":  # the same share of the picture as before
             rows, columns = self.input_size
             edge = (plate.edge or min(plate.height, plate.width)) * min(height, width) / min(rows, columns)
-            framing = _cropped(plate.framing, round(edge), (height, width))
+            framing = _cropped(plate.framing, max(1, int(edge)), (height, width))  # as crop_pct rounds
         elif fit in (None, plate.fit):
             framing = replace(plate.framing, height=height, width=width)
         else:
             resample = "bilinear" if plate.resample == "gaussian" else plate.resample
             framing = Framing(height, width, fit or "squash", resample)
-        return replace(self, plate=plate_of(framing, plate.grey), input_size=(height, width))
+        return replace(self, plate=settings_of(framing, plate.grey), input_size=(height, width))
 
     def to_processor(self) -> dict[str, Any]:
         """Return the `preprocessor_config.json` of an image processor that does the same (`models/written.py`)."""
@@ -102,7 +102,7 @@ class PictureGeometry:
             processor = as_processor(processor, name)
         found = read_processor(processor, name)
         return cls(
-            plate_of(found.framing, grey),
+            settings_of(found.framing, grey),
             found.seen,
             channels,
             _channels(found.mean, channels),
@@ -113,7 +113,7 @@ class PictureGeometry:
         )
 
 
-def plate_of(framing: Framing, grey: bool) -> PlateSettings:
+def settings_of(framing: Framing, grey: bool) -> PlateSettings:
     """Return the plates of a framing."""
     return PlateSettings(grey=grey, **{one.name: getattr(framing, one.name) for one in fields(framing)})
 

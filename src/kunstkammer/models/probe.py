@@ -7,7 +7,6 @@ checkpoint is opened, so that a class that changes with a release of `transforme
 from __future__ import annotations
 
 from collections.abc import Iterator
-from io import BytesIO
 from typing import Any
 
 import numpy as np
@@ -18,7 +17,7 @@ from kunstkammer.errors import ModelError
 from kunstkammer.models.environment import quiet_transformers
 from kunstkammer.models.geometry import PictureGeometry
 from kunstkammer.models.processors import kind_of
-from kunstkammer.pictures.plate import make_plate
+from kunstkammer.pictures.plate import plate_of
 
 MOST = 1 / 255
 """The largest difference allowed, in units of the pixel from 0 to 1 (before the deviation divides it)."""
@@ -54,10 +53,8 @@ def check_geometry(processor: Any, geometry: PictureGeometry, name: str) -> None
 
 
 def prepared(image: Image.Image, geometry: PictureGeometry) -> torch.Tensor:
-    """Return the model's input (1, C, H, W) for a picture, by the path that every prediction takes."""
-    file = BytesIO()
-    image.save(file, "PNG", compress_level=0)
-    plate = make_plate(file.getvalue(), geometry.plate, "probe")
+    """Return the model's input (1, C, H, W) for a picture: what every prediction does once it has been decoded."""
+    plate = plate_of(image.convert("L") if geometry.plate.grey else image.convert("RGB"), geometry.plate.look())
     return geometry.prepare(torch.from_numpy(np.array(plate))[None])
 
 
@@ -79,11 +76,7 @@ def _probes(geometry: PictureGeometry) -> Iterator[Image.Image]:
         slopes = np.stack([x * 255 // width, y * 255 // height, (x // 5 + y // 7) % 2 * 255], axis=-1)
         pixels = np.clip(slopes + rng.integers(-40, 41, slopes.shape), 0, 255).astype(np.uint8)
         image = Image.fromarray(pixels)
-        if geometry.plate.grey:
-            image = image.convert("L")
-            image = (
-                image
-                if geometry.channels == 1 and len(geometry.origin.get("image_mean") or "abc") == 1
-                else image.convert("RGB")
-            )
+        if geometry.plate.grey:  # a processor of one number takes grey pictures, all others three equal channels
+            alone = len(geometry.origin.get("image_mean") or ("of", "three", "channels")) == 1
+            image = image.convert("L") if alone else image.convert("L").convert("RGB")
         yield image

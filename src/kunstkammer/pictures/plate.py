@@ -152,12 +152,14 @@ def _plain_plate(image: Image.Image, look: Look) -> np.ndarray:
 
     Colours that are only squashed are scaled in whole numbers, whose values one in several hundred times are one level
     from Pillow's: by torch's kernel where it is there and quick (a third of Pillow's time), else in NumPy, bit for bit
-    alike, so that a picture has one plate whoever makes it.
+    alike, so that a picture has one plate whoever makes it. Not where a side is enlarged: the weights of the whole
+    numbers are too coarse for that (up to 2 levels from Pillow's), and such pictures are small.
     """
     framing = look.framing
     if framing is None:
         raise ValueError("This way of looking has no plate; give it a framing.")
-    if image.mode == "RGB" and framing.plain:
+    shrinks = image.height >= framing.height and image.width >= framing.width
+    if image.mode == "RGB" and framing.plain and shrinks:
         return _by_torch(image, framing.size) if _torch_is_quick() else squash(np.asarray(image), framing.size)
     fitted = np.asarray(framing.apply(image))
     return fitted[None] if fitted.ndim == 2 else fitted.transpose(2, 0, 1)
