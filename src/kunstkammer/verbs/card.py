@@ -23,9 +23,19 @@ of pictures and their text: `kunstkammer predict THIS-FOLDER TABLE.csv`.
 
 
 def model_card(
-    *, name: str, recipe: Recipe, labels: Sequence[str], facts: dict[str, Any], evaluation: Evaluation, part: str
+    *,
+    name: str,
+    recipe: Recipe,
+    labels: Sequence[str],
+    facts: dict[str, Any],
+    evaluation: Evaluation,
+    part: str,
+    own_processor: bool = False,
 ) -> str:
-    """Return the card: what the model is for, what it learnt from, how good it is, and how to use it."""
+    """Return the card: what the model is for, what it learnt from, how good it is, and how to use it.
+
+    own_processor: its pictures are prepared by `KunstkammerImageProcessor`.
+    """
     front = {
         "library_name": "transformers",
         "pipeline_tag": "image-classification",
@@ -64,8 +74,8 @@ def model_card(
         "```python",
         "from transformers import pipeline",
         *(
-            ["import kunstkammer  # makes its network known to transformers"]
-            if recipe.model.name == "sketchnet" or recipe.text is not None
+            ["import kunstkammer  # makes its network or image processor known to transformers"]
+            if recipe.model.name == "sketchnet" or recipe.text is not None or own_processor
             else []
         ),
         "",

@@ -293,6 +293,7 @@ def measure_run(
     predictions: Predictions | None = None,
 ) -> Measured:
     """Measure a freshly trained run on its test part, and write the report and the model card."""
+    from kunstkammer.models.processors import OWN
     from kunstkammer.models.run import open_run
     from kunstkammer.verbs.card import model_card
 
@@ -324,6 +325,7 @@ def measure_run(
         facts={**checkpoint.facts, **facts, "warnings": [note.text for note in warnings]},
         evaluation=measured.evaluation,
         part="test",
+        own_processor=checkpoint.geometry.to_processor()["image_processor_type"] == OWN,
     )
     write_text(run / "README.md", card)
     return measured
