@@ -247,6 +247,17 @@ def test_what_is_written_is_the_same_class_and_is_read_back(case, tmp_path):
     assert geometry_of(again) == geometry
     exported = Plate.model_validate_json(Plate.of(geometry.plate).model_dump_json())
     assert exported.settings == geometry.plate
+    assert exported.format == (
+        1 if exported == Plate.of(PlateSettings(*geometry.plate.framing.size, False, geometry.plate.fit)) else 2
+    )
+
+
+@pytest.mark.parametrize("numbers", [{"image_mean": [0.4], "image_std": [0.3], "do_convert_rgb": False}, {}])
+def test_a_grey_network_is_compared_on_grey_pictures(numbers):
+    processor = processor_of("ViTImageProcessor", {"size": {"height": 40, "width": 40}, "resample": 3, **numbers})
+    geometry = PictureGeometry.from_processor(processor, channels=1, grey=True, name="test")
+    check_geometry(processor, geometry, "test")
+    assert geometry.mean == ((0.4,) if numbers else (0.5,))
 
 
 def test_an_older_export_still_says_what_it_did():

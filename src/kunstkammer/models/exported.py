@@ -19,7 +19,8 @@ from kunstkammer.pictures.framing import Fit, Resample
 from kunstkammer.pictures.plate import PlateSettings
 
 ONNX_FILE, SETTINGS_FILE = "model.onnx", "kunstkammer.json"
-FORMAT = 1
+FORMAT = 2
+"""2: the plate says its filter and crop too; an export that needs none of that is still of form 1."""
 INPUT, LOGITS, FEATURES, CLASS_MAPS = "plates", "logits", "features", "class_maps"
 
 
@@ -42,6 +43,11 @@ class Plate(BaseModel):
     def of(cls, settings: PlateSettings) -> Plate:
         """Return what says the same as `settings`; a preparation is none of a model's."""
         return cls(**{name: getattr(settings, name) for name in cls.model_fields})
+
+    @property
+    def format(self) -> int:
+        """The form that can say this: older versions would not see the fields that came later."""
+        return 1 if self == Plate(height=self.height, width=self.width, grey=self.grey, fit=self.fit) else FORMAT
 
     @property
     def settings(self) -> PlateSettings:

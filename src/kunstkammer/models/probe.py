@@ -77,6 +77,7 @@ def _probes(geometry: PictureGeometry) -> Iterator[Image.Image]:
         pixels = np.clip(slopes + rng.integers(-40, 41, slopes.shape), 0, 255).astype(np.uint8)
         image = Image.fromarray(pixels)
         if geometry.plate.grey:  # a processor of one number takes grey pictures, all others three equal channels
-            alone = len(geometry.origin.get("image_mean") or ("of", "three", "channels")) == 1
+            mean = geometry.origin.get("image_mean")
+            alone = isinstance(mean, list | tuple) and len(mean) == 1
             image = image.convert("L") if alone else image.convert("L").convert("RGB")
         yield image

@@ -243,13 +243,15 @@ def _exported(checkpoint: Run, module: PlatesToAnswers, file: Path, opset: int, 
         thresholds = list(calibration.thresholds)
     prior = checkpoint.facts.get("label_prior")
     labels = checkpoint.label_names
+    plate = Plate.of(checkpoint.plate_settings)
     return Exported(
+        format=plate.format,
         sha256=file_digest(file),
         bytes=file.stat().st_size,
         opset=opset,
         weights=weights,
         architecture=type(checkpoint.model).__name__,
-        plate=Plate.of(checkpoint.plate_settings),
+        plate=plate,
         input_size=checkpoint.geometry.input_size,
         labels=labels,
         multi_label=checkpoint.multi_label,
