@@ -14,7 +14,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from kunstkammer._hook import when_transformers_is_imported
+from kunstkammer._hook import PROCESSORS, when_transformers_is_imported
 from kunstkammer.errors import KunstkammerError, PictureError
 from kunstkammer.version import __version__
 
@@ -97,3 +97,4 @@ def __dir__() -> Any:
 
 
 when_transformers_is_imported("kunstkammer.models.own")
+when_transformers_is_imported("kunstkammer.models.own_processor", PROCESSORS)

@@ -1,8 +1,8 @@
-"""Makes `import kunstkammer` enough for `transformers` to open Kunstkammer's own networks, without importing anything.
+"""Makes `import kunstkammer` enough for `transformers` to open Kunstkammer's own networks and image processor.
 
-`transformers` finds a network by the name in `config.json`, and ours has to be told to it. Importing it only for that
-would cost a second at every start of the command; so the telling waits until its table of networks is imported
-by whoever needs it.
+`transformers` finds a network by the name in `config.json`, and ours has to be told to it; an image processor likewise,
+by `preprocessor_config.json`. Importing it only for that would cost a second at every start of the command; so the
+telling waits until its table of networks, or of image processors, is imported by whoever needs it.
 """
 
 from __future__ import annotations
@@ -14,7 +14,8 @@ import sys
 from collections.abc import Sequence
 from types import ModuleType
 
-TABLE = "transformers.models.auto.modeling_auto"
+NETWORKS = "transformers.models.auto.modeling_auto"
+PROCESSORS = "transformers.models.auto.image_processing_auto"
 
 
 class _Afterwards(importlib.abc.Loader):
@@ -33,15 +34,16 @@ class _Afterwards(importlib.abc.Loader):
 
 
 class _Finder(importlib.abc.MetaPathFinder):
-    """Waits for the table, once."""
+    """Waits for a table, once."""
 
-    def __init__(self, then: str) -> None:
+    def __init__(self, table: str, then: str) -> None:
+        self.table = table
         self.then = then
 
     def find_spec(
         self, fullname: str, path: Sequence[str] | None, target: ModuleType | None = None
     ) -> importlib.machinery.ModuleSpec | None:
-        if fullname != TABLE:
+        if fullname != self.table:
             return None
         sys.meta_path.remove(self)
         spec = importlib.machinery.PathFinder.find_spec(fullname, path, target)
@@ -50,9 +52,9 @@ class _Finder(importlib.abc.MetaPathFinder):
         return spec
 
 
-def when_transformers_is_imported(then: str) -> None:
-    """Import the module `then` right after `transformers` has built its table of networks, or now if it has."""
-    if TABLE in sys.modules:
+def when_transformers_is_imported(then: str, table: str = NETWORKS) -> None:
+    """Import the module `then` right after `transformers` has built its `table`, or now if it has."""
+    if table in sys.modules:
         importlib.import_module(then)
     else:
-        sys.meta_path.insert(0, _Finder(then))
+        sys.meta_path.insert(0, _Finder(table, then))

@@ -8,6 +8,7 @@ from PIL import Image
 
 from kunstkammer.errors import DataError
 from kunstkammer.explanation.boxes import boxes_of, share_covered, to_input
+from kunstkammer.pictures.framing import Framing
 from kunstkammer.pictures.scale import fit_picture
 
 
@@ -26,7 +27,7 @@ def test_a_box_goes_where_the_picture_goes(fit, size, seen):
         inside = np.asarray(fit_picture(Image.fromarray(np.zeros(size, np.uint8)), plate, fit))
         shown = np.where(inside[y : y + seen[0], x : x + seen[1]] > 0, 0, shown)  # the white border is no box
     box = (round(left), round(top), round(right), round(bottom))
-    [found] = to_input([box], size, fit, plate, seen)
+    [found] = to_input([box], size, Framing(*plate, fit=fit), seen)
     rows, columns = np.nonzero(shown > 127)
     assert found[0] == pytest.approx(columns.min(), abs=1.1)
     assert found[1] == pytest.approx(rows.min(), abs=1.1)
@@ -36,7 +37,7 @@ def test_a_box_goes_where_the_picture_goes(fit, size, seen):
 
 def test_what_lies_outside_is_left_out_and_what_overhangs_is_cut():
     boxes = [(0, 0, 10, 10), (40, 0, 160, 100)]  # of a picture 200 wide and 100 high; its centre is seen
-    assert to_input(boxes, (100, 200), "crop", (100, 100), (100, 100)) == [(0.0, 0.0, 100.0, 100.0)]
+    assert to_input(boxes, (100, 200), Framing(100, 100, "crop"), (100, 100)) == [(0.0, 0.0, 100.0, 100.0)]
     assert share_covered([], (4, 4)) == 0
 
 

@@ -13,6 +13,7 @@ from PIL import Image
 
 from kunstkammer.errors import ModelError, ResourceError
 from kunstkammer.explanation import figure
+from kunstkammer.pictures.framing import Framing
 from kunstkammer.pictures.scale import fit_picture
 
 SIZES = st.integers(40, 300)
@@ -27,9 +28,9 @@ def test_a_place_in_the_picture_is_found_again(height: int, width: int, fit: str
     picture = np.zeros((height, width), np.uint8)
     picture[top : top + spot, left : left + spot] = 255
     plate = np.asarray(fit_picture(Image.fromarray(picture), (96, 64), fit), dtype=np.float32)
-    back = figure.to_picture(plate, (height, width), fit)
+    back = figure.to_picture(plate, (height, width), Framing(96, 64, fit))
     assert back.shape == (height, width)
-    seen = figure.to_picture(np.ones((96, 64), np.float32), (height, width), fit)
+    seen = figure.to_picture(np.ones((96, 64), np.float32), (height, width), Framing(96, 64, fit))
     expected = picture * (seen > 0)
     if expected.sum() == 0:
         return
@@ -41,24 +42,24 @@ def test_a_place_in_the_picture_is_found_again(height: int, width: int, fit: str
 
 
 def test_squash_covers_the_whole_picture() -> None:
-    assert np.allclose(figure.to_picture(np.full((4, 4), 3.0), (10, 30), "squash"), 3.0)
+    assert np.allclose(figure.to_picture(np.full((4, 4), 3.0), (10, 30), Framing(4, 4)), 3.0)
 
 
 def test_pad_cuts_the_border_off() -> None:
     heat = np.zeros((100, 100))
     heat[:25], heat[75:] = 9.0, 9.0  # a wide picture stands in rows 25 to 75
-    assert np.allclose(figure.to_picture(heat, (100, 200), "pad"), 0.0)
+    assert np.allclose(figure.to_picture(heat, (100, 200), Framing(100, 100, "pad")), 0.0)
 
 
 def test_crop_leaves_what_was_not_seen_at_nothing() -> None:
-    back = figure.to_picture(np.ones((50, 50)), (100, 200), "crop")
+    back = figure.to_picture(np.ones((50, 50)), (100, 200), Framing(50, 50, "crop"))
     assert np.allclose(back[:, 50:150], 1.0)
     assert not back[:, :50].any()
     assert not back[:, 150:].any()
 
 
 def test_the_centre_of_a_plate() -> None:
-    back = figure.to_picture(np.ones((224, 224), np.float32), (512, 512), "crop", plate_size=(256, 256))
+    back = figure.to_picture(np.ones((224, 224), np.float32), (512, 512), Framing(256, 256, "crop"))
     assert back.dtype == np.float32
     assert np.allclose(back[34:478, 34:478], 1.0)
     assert not back[:30].any()
@@ -67,9 +68,9 @@ def test_the_centre_of_a_plate() -> None:
 
 def test_what_is_no_map_is_refused() -> None:
     with pytest.raises(ModelError, match=r"one map \(h, w\), not \(1, 4, 4\)"):
-        figure.to_picture(np.zeros((1, 4, 4)), (8, 8), "squash")
+        figure.to_picture(np.zeros((1, 4, 4)), (8, 8), Framing(4, 4))
     with pytest.raises(ModelError, match="larger than its plate"):
-        figure.to_picture(np.zeros((9, 9)), (8, 8), "squash", plate_size=(8, 8))
+        figure.to_picture(np.zeros((9, 9)), (8, 8), Framing(8, 8))
     with pytest.raises(ModelError, match=r"\(C, H, W\)"):
         figure.to_heat(np.zeros((4, 4)))
 

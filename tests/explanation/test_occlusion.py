@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 import torch
 from hypothesis import given
@@ -81,3 +82,12 @@ def test_what_covers_nothing_gets_nothing(value: str) -> None:
     flat: Tensor = torch.zeros(1, 3, 64, 64)
     torch.manual_seed(0)
     assert float(explain(vgg().eval(), flat, 1, "occlusion", value=value).abs().max()) < 1e-6
+
+
+@given(height=st.integers(3, 30), width=st.integers(3, 30), side=st.integers(1, 3), seed=st.integers(0, 99))
+def test_arrays_and_tensors_are_spread_alike(height, width, side, seed):
+    windows = windows_over((height, width), side, 1)
+    values = np.random.default_rng(seed).normal(size=(len(windows.where), 2))
+    found = windows.mean(values)
+    assert found.shape == (2, height, width)
+    np.testing.assert_allclose(found, windows.spread(torch.from_numpy(values))[:, 0].numpy())

@@ -46,7 +46,7 @@ def test_the_heat_lies_on_the_thing(file: str, checkpoint: Run) -> None:
     pixels = checkpoint.prepare(to_tensor([fit_picture(picture, plate_size, settings.fit)]))
     assert find_layer(checkpoint.model, pixels) == "mobilenet_v2.conv_1x1"
     relevance = explain(checkpoint.model, pixels, label)
-    heat = to_picture(to_heat(relevance[0]), (picture.height, picture.width), settings.fit, plate_size=plate_size)
+    heat = to_picture(to_heat(relevance[0]), (picture.height, picture.width), settings.framing)
     row, column = np.unravel_index(heat.argmax(), heat.shape)
     assert top <= row / picture.height <= bottom
     assert left <= column / picture.width <= right

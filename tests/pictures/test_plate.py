@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 from pathlib import Path
@@ -18,15 +19,26 @@ from tests.pictures.picture_files import encoded
 
 sides = st.integers(1, 400)
 
+KINDS = [
+    {"fit": "squash"},
+    {"fit": "pad"},
+    {"fit": "crop"},
+    {"fit": "squash", "resample": "bicubic", "centre": 0.875},
+    {"fit": "crop", "resample": "lanczos", "edge": 70, "ground": 0},
+    {"fit": "pad", "resample": "gaussian", "corner": True, "ground": 0},
+]
+"""As checkpoints of our own and from elsewhere ask for them."""
+
 WITHOUT_TORCH = """
+import json
 import sys
 sys.modules["torch"] = None
 import numpy as np
 from pathlib import Path
 from kunstkammer.pictures.plate import PlateSettings, make_plate
-for fit in ("squash", "pad", "crop"):
-    plate = make_plate(Path(sys.argv[1]), PlateSettings(96, 80, fit=fit), "page")
-    np.save(Path(sys.argv[2]) / f"{fit}.npy", plate)
+for number, kind in enumerate(json.loads(sys.argv[3])):
+    plate = make_plate(Path(sys.argv[1]), PlateSettings(96, 80, **kind), "page")
+    np.save(Path(sys.argv[2]) / f"{number}.npy", plate)
 heavy = {"torch", "transformers", "datasets", "kornia", "sklearn", "scipy", "matplotlib"}
 print(sorted(name for name in heavy if sys.modules.get(name)))
 """
@@ -46,10 +58,22 @@ def test_a_process_without_torch_makes_the_same_plates(tmp_path: Path) -> None:
     page = tmp_path / "page.jpg"
     page.write_bytes(encoded(Image.effect_noise((701, 903), 90).convert("RGB"), "jpeg", quality=80))
     ran = subprocess.run(
-        [sys.executable, "-c", WITHOUT_TORCH, str(page), str(tmp_path)], capture_output=True, text=True, check=False
+        [sys.executable, "-c", WITHOUT_TORCH, str(page), str(tmp_path), json.dumps(KINDS)],
+        capture_output=True,
+        text=True,
+        check=False,
     )
     assert ran.returncode == 0, ran.stderr
     assert ran.stdout.strip() == "[]"
-    for fit in ("squash", "pad", "crop"):
-        expected = make_plate(page, PlateSettings(96, 80, fit=fit), "page")  # type: ignore[arg-type]
-        assert np.array_equal(np.load(tmp_path / f"{fit}.npy"), expected)
+    for number, kind in enumerate(KINDS):
+        expected = make_plate(page, PlateSettings(96, 80, **kind), "page")  # type: ignore[arg-type]
+        assert np.array_equal(np.load(tmp_path / f"{number}.npy"), expected)
+
+
+@given(st.integers(1, 60), st.integers(1, 60), st.integers(0, 9))
+def test_plates_are_within_a_level_of_those_of_image_processors(height: int, width: int, seed: int) -> None:
+    pixels = np.random.default_rng(seed).integers(0, 256, (height, width, 3), dtype=np.uint8)
+    image = Image.fromarray(pixels)
+    expected = np.asarray(image.resize((40, 30), Image.Resampling.BILINEAR)).transpose(2, 0, 1).astype(int)
+    plate = make_plate(encoded(image, "png"), PlateSettings(30, 40), "noise").astype(int)
+    assert abs(plate - expected).max() <= 1

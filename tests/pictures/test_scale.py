@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from PIL import Image
 from transformers.models.vit.image_processing_pil_vit import ViTImageProcessorPil
 
+from kunstkammer.errors import RecipeError
 from kunstkammer.pictures.read import read_picture
 from kunstkammer.pictures.scale import Fit, decoded_side, fit_picture, to_image, to_tensor
 from tests.pictures.picture_files import encoded, scene
@@ -88,7 +89,7 @@ def test_extreme_shapes() -> None:
 
 
 def test_an_unknown_fit_is_named() -> None:
-    with pytest.raises(ValueError, match=r"no fit 'squish'. Did you mean 'squash'\?"):
+    with pytest.raises(RecipeError, match=r"no fit 'squish'. Did you mean 'squash'\?"):
         fit_picture(scene(), (4, 4), "squish")  # type: ignore[arg-type]
 
 

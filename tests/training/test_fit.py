@@ -5,9 +5,11 @@ import json
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 from safetensors.torch import load_file
-from transformers import AutoModelForImageClassification
+from transformers import AutoModelForImageClassification, pipeline
 
+from kunstkammer.data.plates import PlateSettings, make_plate
 from kunstkammer.errors import KunstkammerError
 from kunstkammer.models.run import open_run
 from kunstkammer.training.best_epoch import Progress
@@ -29,6 +31,25 @@ def test_it_learns_and_writes_a_checkpoint_that_transformers_opens(collection_fo
     checkpoint = open_run(tmp_path / "run")
     assert checkpoint.plate_settings.shape == (3, 32, 32)  # it learned from grey, and weighs the colours itself
     assert not [f for f in (tmp_path / "run").rglob("*") if f.suffix in {".bin", ".pt", ".pth", ".pkl"}]
+
+
+@pytest.mark.parametrize("channels", ["grey", "colour"])
+def test_a_run_trained_with_pad_answers_the_same_when_reopened_and_by_transformers_alone(
+    channels, collection_folder, tmp_path
+):
+    learn(collection_folder, tmp_path / "run", training__epochs=1, picture__fit="pad", picture__channels=channels)
+    run = open_run(tmp_path / "run")
+    assert run.plate_settings == PlateSettings(32, 32, False, "pad")
+    file = tmp_path / "wide.png"
+    image = Image.open(next((collection_folder / "dark").iterdir())).resize((90, 40))
+    image.save(file)
+    plate = torch.from_numpy(make_plate(file, run.plate_settings, "wide").copy())[None]
+    ours = run.logits(plate).softmax(1)[0]
+    theirs = {
+        row["label"]: row["score"] for row in pipeline("image-classification", model=str(tmp_path / "run"))(str(file))
+    }
+    for label, probability in zip(run.label_names, ours, strict=True):
+        assert theirs[label] == pytest.approx(float(probability), abs=2e-3)
 
 
 def test_the_same_seed_gives_the_same_weights_and_another_seed_others(collection_folder, tmp_path):

@@ -75,6 +75,17 @@ def test_a_run_that_was_calibrated_before_a_stop_is_not_calibrated_again(trained
     assert (folder / "model.safetensors").read_bytes() == before
 
 
+def test_a_calibrated_run_that_is_learned_from_again_is_calibrated_anew(trained, tmp_path):
+    data, folder, _ = trained
+    settings = TINY | {"model.name": str(folder), "model.options": {}, "model.dropout": None, "training.epochs": 1}
+    kk.train(data, recipe="anime-cartoon", out=tmp_path / "again", settings=settings)
+    first, second = (kk.open_run(one).calibration for one in (folder, tmp_path / "again"))
+    assert second.loss_before != first.loss_before
+    settings["model.train"] = "frozen"
+    kk.train(data, recipe="anime-cartoon", out=tmp_path / "frozen", settings=settings)
+    assert kk.open_run(tmp_path / "frozen").calibration is None
+
+
 def test_the_file_of_an_earlier_version_is_named(trained, tmp_path, capsys):
     data, folder, _ = trained
     own = Path(shutil.copytree(folder, tmp_path / "run"))

@@ -35,7 +35,8 @@ COMMON = {
 SKETCH = {"model.options": {"stages": [[4], [8]], "dense": 8}, "training.optimizer.learning_rate": 0.03}
 WAYS = {
     "grey sketchnet": {"picture.size": 32, "picture.channels": "grey", **SKETCH},
-    "colour sketchnet": {"picture.size": 32, "picture.channels": "colour", **SKETCH},
+    "colour sketchnet, cropped": {"picture.size": 32, "picture.channels": "colour", "picture.fit": "crop", **SKETCH},
+    "grey sketchnet, padded": {"picture.size": 32, "picture.channels": "grey", "picture.fit": "pad", **SKETCH},
     "grey resnet": {"picture.size": 48, "picture.channels": "grey", "model.name": "resnet-10", "model.options": {},
                     "model.dropout": None},
     "frozen grey resnet": {"picture.size": 48, "picture.channels": "grey", "model.name": "resnet-10",

@@ -8,7 +8,7 @@ from typing import Any
 
 from kunstkammer.errors import DataError
 from kunstkammer.explanation.sanity import Box
-from kunstkammer.pictures.scale import Fit
+from kunstkammer.pictures.framing import Framing
 
 COLUMN = "objects"
 """The column that holds them, as in the Hugging Face ImageFolder and as the COCO reader keeps them."""
@@ -52,51 +52,22 @@ def categories_of(cell: Any, count: int) -> list[str]:
 
 
 def to_input(
-    boxes: Sequence[Box],
-    picture_size: tuple[int, int],
-    fit: Fit,
-    plate_size: tuple[int, int],
-    input_size: tuple[int, int],
+    boxes: Sequence[Box], picture_size: tuple[int, int], framing: Framing, input_size: tuple[int, int]
 ) -> list[Box]:
-    """Return boxes in pixels of the model's input: what `fit_picture` and the central crop do to a picture.
+    """Return boxes in pixels of the model's input: what framing and the central crop do to a picture.
 
     Args:
         boxes: (left, top, right, bottom) in the original picture.
         picture_size: (height, width) of that picture as shown.
-        fit: how it was fitted into its plate.
-        plate_size, input_size: (height, width) of the plate, and of its centre that the model sees.
+        framing: how it was laid into its plate.
+        input_size: (height, width) of the plate's centre that the model sees.
 
     Boxes are cut off at the edge of the input; those that lie outside it are left out.
 
-    >>> to_input([(100, 0, 200, 50)], (100, 200), "crop", (50, 50), (40, 40))
+    >>> to_input([(100, 0, 200, 50)], (100, 200), Framing(50, 50, "crop"), (40, 40))
     [(20.0, 0.0, 40.0, 20.0)]
     """
-    (height, width), (rows, columns) = picture_size, plate_size
-    if fit == "squash":
-        scale_x, scale_y, left, top = columns / width, rows / height, 0.0, 0.0
-    elif fit == "pad":
-        scale = min(columns / width, rows / height)
-        inner = (min(rows, max(1, round(height * scale))), min(columns, max(1, round(width * scale))))
-        scale_y, scale_x = inner[0] / height, inner[1] / width
-        top, left = float((rows - inner[0]) // 2), float((columns - inner[1]) // 2)
-    elif fit == "crop":
-        scale_x = scale_y = max(columns / width, rows / height)
-        left, top = (columns - width * scale_x) / 2, (rows - height * scale_y) / 2
-    else:
-        raise ValueError(f"There is no fit '{fit}'. Known: squash, pad, crop.")
-    left -= (columns - input_size[1]) // 2
-    top -= (rows - input_size[0]) // 2
-    found = []
-    for x0, y0, x1, y1 in boxes:
-        cut = (
-            max(0.0, x0 * scale_x + left),
-            max(0.0, y0 * scale_y + top),
-            min(float(input_size[1]), x1 * scale_x + left),
-            min(float(input_size[0]), y1 * scale_y + top),
-        )
-        if cut[0] < cut[2] and cut[1] < cut[3]:
-            found.append(cut)
-    return found
+    return framing.affine(picture_size, seen=input_size).boxes(boxes, within=input_size)
 
 
 def share_covered(boxes: Sequence[Box], size: tuple[int, int]) -> float:

@@ -31,10 +31,9 @@ def occlusion(
         cover = baseline_for(task.pixels, value, seed=seed)
         whole = task.score(task.pixels)
         falls = []
-        for group in task.groups(len(windows.places)):
+        for group in task.groups(len(windows.where)):
             covered = []
-            for top, left in windows.places[group]:
-                where = (..., slice(top, top + windows.side), slice(left, left + windows.side))
+            for where in windows.where[group]:
                 covered.append(task.pixels.clone())
                 covered[-1][where] = cover[where]
             falls.append(whole - task.score(torch.cat(covered)).unflatten(0, (-1, len(whole))))

@@ -1,15 +1,19 @@
-"""Windows over a picture: where they stand, and how one number each becomes a map."""
+"""Windows over a picture: where they stand, and how one number each becomes a map; of arrays and of tensors alike."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import numpy as np
 
 from kunstkammer.errors import ModelError
 
 if TYPE_CHECKING:
     from torch import Tensor
+
+Values = TypeVar("Values", np.ndarray, "Tensor")
 
 
 @dataclass(frozen=True)
@@ -32,6 +36,27 @@ class Windows:
         """(top, left) of every window."""
         return [(top, left) for top in self.tops for left in self.lefts]
 
+    @property
+    def where(self) -> list[tuple[Any, slice, slice]]:
+        """What cuts each window out of pictures (..., H, W), arrays or tensors."""
+        return [
+            (..., slice(top, top + self.side), slice(left, left + self.side))
+            for top in self.tops
+            for left in self.lefts
+        ]
+
+    def mean(self, values: Values) -> Values:
+        """Return maps (N, H, W) for one number a window, (windows, N): each pixel the mean of those that cover it.
+
+        An array gives an array, a tensor a tensor of its type on its device.
+        """
+        maps = _zeros(values, (values.shape[1], *self.size))
+        covered = _zeros(values, self.size)
+        for value, where in zip(values, self.where, strict=True):
+            maps[where] += value[:, None, None]
+            covered[where] += 1
+        return maps / covered.clip(min=1)
+
     def spread(self, values: Tensor) -> Tensor:
         """Return maps (N, 1, H, W) for one number a window, (windows, N): each pixel the mean of those that cover it.
 
@@ -40,13 +65,11 @@ class Windows:
         >>> windows.spread(torch.tensor([[1.0], [3.0]]))[0, 0, 0].tolist()
         [1.0, 1.0, 3.0, 3.0]
         """
-        maps = values.new_zeros(values.shape[1], *self.size)
-        covered = values.new_zeros(self.size)
-        for value, (top, left) in zip(values, self.places, strict=True):
-            where = (..., slice(top, top + self.side), slice(left, left + self.side))
-            maps[where] += value[:, None, None]
-            covered[where] += 1
-        return (maps / covered.clamp(min=1)).unsqueeze(1)
+        return self.mean(values).unsqueeze(1)
+
+
+def _zeros(like: Any, shape: tuple[int, ...]) -> Any:
+    return np.zeros(shape, like.dtype) if isinstance(like, np.ndarray) else like.new_zeros(shape)
 
 
 def windows_over(

@@ -17,9 +17,10 @@ from transformers import ResNetConfig, ResNetForImageClassification
 
 from kunstkammer.data.plates import PlateSettings
 from kunstkammer.errors import ModelError, RecipeError, guess, unknown_name
+from kunstkammer.models.calibration import CALIBRATION_KEY, THRESHOLDS_KEY
 from kunstkammer.models.geometry import PictureGeometry
 from kunstkammer.models.heads import are_names, label_names_of, rows_by_label, take_over_rows
-from kunstkammer.models.run import is_folder, load_pretrained, model_channels, refuse_pickles
+from kunstkammer.models.run import is_folder, load_pretrained, model_channels, read_geometry, refuse_pickles
 from kunstkammer.models.sketchnet import SketchNet, SketchNetConfig
 from kunstkammer.progress import say
 from kunstkammer.registry import get, names, register
@@ -178,14 +179,15 @@ def _pretrained(
     if is_folder(name):
         refuse_pickles(Path(name))
     model, processor = _with_rows_by_name(name, task, options)
+    for key in (CALIBRATION_KEY, THRESHOLDS_KEY):  # of its old weights and labels: training finds new ones
+        if hasattr(model.config, key):
+            delattr(model.config, key)
     dropout = _set_own_dropout(model, dropout)
     channels = model_channels(model.config)
     grey = task.grey if task.grey is not None else channels == 1
-    geometry = PictureGeometry.from_processor(processor, channels=channels, grey=grey, name=name)
+    geometry = read_geometry(processor, channels=channels, grey=grey, name=name)
     if task.size or task.fit:
-        height, width = task.size or geometry.input_size
-        plate = PlateSettings(height=height, width=width, grey=grey, fit=task.fit or "squash")  # type: ignore[arg-type]
-        geometry = PictureGeometry(plate, (height, width), channels, geometry.mean, geometry.std, geometry.scale)
+        geometry = geometry.resized(task.size, task.fit)  # type: ignore[arg-type]
     return model, geometry, dropout
 
 

@@ -10,32 +10,44 @@ from __future__ import annotations
 import hashlib
 import json
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from kunstkammer.errors import ModelError
+from kunstkammer.pictures.framing import Fit, Resample
 from kunstkammer.pictures.plate import PlateSettings
 
 ONNX_FILE, SETTINGS_FILE = "model.onnx", "kunstkammer.json"
 FORMAT = 2
+"""From 2 on the plate says its filter and crop too, and the network's logits are calibrated where the run is."""
 INPUT, LOGITS, FEATURES, CLASS_MAPS = "plates", "logits", "features", "class_maps"
 
 
 class Plate(BaseModel):
-    """The picture that goes in, as `PlateSettings` says it."""
+    """The picture that goes in, as `PlateSettings` says it; what older exports do not say is what it was then."""
 
     model_config = ConfigDict(frozen=True)
 
     height: int = Field(ge=1)
     width: int = Field(ge=1)
     grey: bool
-    fit: Literal["squash", "pad", "crop"]
+    fit: Fit
+    resample: Resample = "bilinear"
+    edge: int = Field(0, ge=0)
+    centre: float = Field(0.0, ge=0, le=1)
+    ground: int = Field(255, ge=0, le=255)
+    corner: bool = False
+
+    @classmethod
+    def of(cls, settings: PlateSettings) -> Plate:
+        """Return what says the same as `settings`; a preparation is none of a model's."""
+        return cls(**{name: getattr(settings, name) for name in cls.model_fields})
 
     @property
     def settings(self) -> PlateSettings:
         """What `make_plate` takes."""
-        return PlateSettings(self.height, self.width, self.grey, self.fit)
+        return PlateSettings(**self.model_dump())
 
 
 class Exported(BaseModel):

@@ -156,7 +156,14 @@ _NOT_OF_THE_BACKBONE = (
 
 
 def _numbers(geometry: PictureGeometry) -> list[Any]:
-    return [geometry.input_size, geometry.channels, geometry.mean, geometry.std, geometry.scale]
+    return [
+        geometry.input_size,
+        geometry.channels,
+        geometry.mean,
+        geometry.std,
+        geometry.scale,
+        *["BGR"] * geometry.flip,
+    ]
 
 
 class FeatureStore:

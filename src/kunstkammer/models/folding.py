@@ -42,13 +42,14 @@ def fold_luminance(model: PreTrainedModel, geometry: PictureGeometry) -> Picture
         raise ModelError("A network for grey pictures needs the same mean and deviation for all channels.")
     height, width = geometry.input_size
     generator = torch.Generator().manual_seed(0)
+    luma = torch.tensor(LUMA[::-1] if geometry.flip else LUMA)
     colours = torch.randn(2, 3, height, width, generator=generator)
-    grey = torch.einsum("nchw,c->nhw", colours, torch.tensor(LUMA)).unsqueeze(1).expand(-1, geometry.channels, -1, -1)
+    grey = torch.einsum("nchw,c->nhw", colours, luma).unsqueeze(1).expand(-1, geometry.channels, -1, -1)
     expected = _answer(model, grey.contiguous())
     layer = _first_convolution(model, grey.contiguous())
     with torch.no_grad():
         one = layer.weight.sum(dim=1, keepdim=True)
-        folded = one * torch.tensor(LUMA, device=one.device, dtype=one.dtype).view(1, 3, 1, 1)
+        folded = one * luma.to(one).view(1, 3, 1, 1)
         layer.weight = nn.Parameter(folded, requires_grad=layer.weight.requires_grad)
     layer.in_channels = 3
     _say_three_channels(model)

@@ -185,9 +185,8 @@ def open_run(run: str | Path) -> Run:
     model, processor = load_pretrained(str(run))
     config = model.config
     labels = tuple(config.id2label[i] for i in range(config.num_labels))
-    geometry = PictureGeometry.from_processor(
-        processor, channels=model_channels(config), grey=model_channels(config) == 1, name=str(run)
-    )
+    channels = model_channels(config)
+    geometry = read_geometry(processor, channels=channels, grey=channels == 1, name=str(run))
     model.eval()
     text = None
     if config.model_type == SCENE:
@@ -213,8 +212,20 @@ def open_run(run: str | Path) -> Run:
     )
 
 
-def load_pretrained(name: str, **config: Any) -> tuple[PreTrainedModel, dict[str, Any]]:
-    """Return the classifier of a folder or hub id and its image processor's settings; `config` overrides its config."""
+def read_geometry(processor: Any, *, channels: int, grey: bool, name: str) -> PictureGeometry:
+    """Return how an image processor prepares pictures, compared with what it really does to a few.
+
+    Raises `ModelError` naming the processor and the reason where that cannot be repeated to 1/255.
+    """
+    from kunstkammer.models.probe import check_geometry
+
+    geometry = PictureGeometry.from_processor(processor, channels=channels, grey=grey, name=name)
+    check_geometry(processor, geometry, name)
+    return geometry
+
+
+def load_pretrained(name: str, **config: Any) -> tuple[PreTrainedModel, Any]:
+    """Return the classifier of a folder or hub id and its image processor; `config` overrides its config."""
     import kunstkammer.models.own  # noqa: F401, I001 - registers them with AutoModelForImageClassification
     from transformers import AutoImageProcessor, AutoModelForImageClassification
 
@@ -222,11 +233,12 @@ def load_pretrained(name: str, **config: Any) -> tuple[PreTrainedModel, dict[str
         raise ModelError(f"{name} is a network of timm, which is not installed; pip install 'kunstkammer[timm]'.")
     try:
         with quiet_transformers():
-            processor = AutoImageProcessor.from_pretrained(name).to_dict()
+            # Of Pillow, wherever torchvision is installed too: the same pictures then mean the same everywhere.
+            processor = AutoImageProcessor.from_pretrained(name, backend="pil")
             model = AutoModelForImageClassification.from_pretrained(
                 name, use_safetensors=True, ignore_mismatched_sizes=bool(config), **config
             )
-    except (OSError, ValueError, KeyError, RuntimeError, json.JSONDecodeError) as error:
+    except (OSError, ValueError, TypeError, KeyError, RuntimeError, ImportError, json.JSONDecodeError) as error:
         reason = " ".join(str(error).split())[:300]
         raise ModelError(f"Cannot open {name} as an image classifier: {reason}") from error
     except Exception as error:  # safetensors raises its own error type, which has no public base

@@ -13,6 +13,7 @@ from kunstkammer import registry
 # Imported for their members too: this module is the home of the kind "augmentations".
 from kunstkammer.pictures import geometric, tonal
 from kunstkammer.pictures.augmentation import Augmentation, Draws, Fill, Geometric, Local, Tonal
+from kunstkammer.pictures.framing import Box
 from kunstkammer.pictures.parameters import parse_named
 
 PART_NUMBERS = 2**18
@@ -35,15 +36,39 @@ class Augmenter:
         The same pixels and seed give the same result; torch's global random state is neither used nor changed. Random
         numbers are drawn on the processor, so that a GPU sees the same augmentations.
         """
+        return self._changed(pixels, seed)[0]
+
+    def with_boxes(self, pixels: Tensor, boxes: Sequence[Sequence[Box]], seed: int) -> tuple[Tensor, list[list[Box]]]:
+        """Return what calling this gives, and the boxes around the same things in the changed pictures.
+
+        Args:
+            pixels: uint8 (N, 1 or 3, H, W).
+            boxes: for each picture its boxes (left, top, right, bottom), in pixels.
+            seed: of the random numbers.
+
+        A turned box grows to the upright one around it; boxes are cut off at the edge, those outside are left out.
+        """
+        if len(boxes) != len(pixels):
+            raise ValueError(f"Give the boxes of each picture: {len(pixels)} pictures, boxes of {len(boxes)}.")
+        size = (int(pixels.shape[2]), int(pixels.shape[3]))
+        changed, matrices = self._changed(pixels, seed)
+        moves = geometric.affines(matrices, *size)
+        return changed, [move.boxes(own, within=size) for move, own in zip(moves, boxes, strict=True)]
+
+    def _changed(self, pixels: Tensor, seed: int) -> tuple[Tensor, Tensor]:
+        """Return the changed pictures, and the product (N, 3, 3) of all matrices (see `Geometric.matrices`)."""
         if pixels.dtype != torch.uint8 or pixels.ndim != 4 or pixels.shape[1] not in (1, 3):
             raise ValueError(f"Expected uint8 (N, 1 or 3, H, W), not {pixels.dtype} {tuple(pixels.shape)}.")
         result = pixels.to(torch.float32).div_(255)
+        whole = torch.eye(3, device=pixels.device).expand(len(pixels), 3, 3)
         if not self._runs or not len(pixels):
-            return result
+            return result, whole
         draws = Draws(len(pixels), seed, pixels.device)
         for run in self._runs:
-            result = _carry_out(run, result, draws)
-        return result.clamp_(0, 1)
+            result, matrices = _carry_out(run, result, draws)
+            # A later run says where its pixels come from in what the earlier one made.
+            whole = whole if matrices is None else whole @ matrices
+        return result.clamp_(0, 1), whole
 
     def specs(self) -> list[dict[str, Any]]:
         """Return what `build_augmenter` takes, with every default written out."""
@@ -97,23 +122,24 @@ def _fit_together(run: Sequence[Augmentation], step: Augmentation) -> bool:
     return len(fills) <= 1
 
 
-def _carry_out(run: Sequence[Augmentation], pixels: Tensor, draws: Draws) -> Tensor:
-    """Do one run; `pixels` is ours and may be written over."""
+def _carry_out(run: Sequence[Augmentation], pixels: Tensor, draws: Draws) -> tuple[Tensor, Tensor | None]:
+    """Do one run and return the matrices of its geometry, if any; `pixels` is ours and may be written over."""
     moves = [step for step in run if isinstance(step, Geometric)]
     if moves:
         matrices = geometric.compose(moves, draws, *pixels.shape[-2:])
         fill: Fill = next((named for step in moves if (named := _fill(step))), "edge")
         whole = all(step.whole_pixels for step in moves)
-        return _in_parts(pixels, lambda part, here: geometric.sample(part, matrices[here], fill, whole=whole))
+        sampled = _in_parts(pixels, lambda part, here: geometric.sample(part, matrices[here], fill, whole=whole))
+        return sampled, matrices
     tones = [step for step in run if isinstance(step, Tonal)]
     if tones:
         matrix, offset = tonal.compose(tones, draws, pixels)
-        return _in_parts(pixels, lambda part, here: tonal.recolour(part, matrix[here], offset[here]))
+        return _in_parts(pixels, lambda part, here: tonal.recolour(part, matrix[here], offset[here])), None
     for step in run:
         if not isinstance(step, Local):
             raise TypeError(f"{type(step).__name__} is neither Geometric, Tonal nor Local.")
         pixels = step.apply(pixels, draws)
-    return pixels
+    return pixels, None
 
 
 def _in_parts(pixels: Tensor, work: Callable[[Tensor, slice], Tensor]) -> Tensor:

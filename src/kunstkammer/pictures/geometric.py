@@ -12,6 +12,7 @@ from pydantic import BeforeValidator, Field, model_validator
 from torch import Tensor
 
 from kunstkammer.pictures.augmentation import Draws, Fill, Finite, Geometric, Probability, Range
+from kunstkammer.pictures.framing import Affine
 from kunstkammer.registry import register
 
 
@@ -42,6 +43,18 @@ def compose(steps: Sequence[Geometric], draws: Draws, height: int, width: int) -
         # The last step is the first to be asked where a new pixel comes from, so its matrix stands rightmost.
         whole = whole @ step.matrices(draws, height, width)
     return whole
+
+
+def affines(matrices: Tensor, height: int, width: int) -> list[Affine]:
+    """Return for each of (N, 3, 3) (see `Geometric.matrices`) the way from the old picture to the new one.
+
+    It moves points and boxes (left, top, right, bottom) as `sample` moves the pixels.
+    """
+    centre = Affine.shift(-width / 2, -height / 2)
+    return [
+        centre.then(Affine.of(matrix)).then(centre.inverse()).inverse()
+        for matrix in matrices.detach().cpu().double().numpy()
+    ]
 
 
 def _matrix(draws: Draws, rows: Sequence[Sequence[Tensor | float]]) -> Tensor:

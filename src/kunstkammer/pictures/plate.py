@@ -9,24 +9,28 @@ import hashlib
 import math
 import sys
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
-from typing import ClassVar, get_args
+from typing import ClassVar
 
 import numpy as np
 import PIL
 from PIL import Image
 
-from kunstkammer.errors import RecipeError, guess
 from kunstkammer.pictures.fixed_point import squash
+from kunstkammer.pictures.framing import Fit, Framing, Resample
 from kunstkammer.pictures.read import read_picture
-from kunstkammer.pictures.scale import Fit, fit_picture
 
-PLATE_FORMAT = 2
+PLATE_FORMAT = 3
 """Part of the store's key: raised whenever the values of plates change."""
 
 # JPEG is decoded at no less than this many times the plate's side (in fact 1.25 to 2.5 times, as it scales by halves).
 # On comic pages the plates are then 1.3 to 1.5 grey levels from those of a full decode in the mean; at 1.0 it is 4.7.
 _OVERSIZE = 1.25
+
+
+_RARE = ("resample", "edge", "centre", "ground", "corner")
+"""Fields of `PlateSettings` that its key names where they are not the usual ones."""
 
 
 @dataclass(frozen=True)
@@ -36,8 +40,7 @@ class Look:
     Attributes:
         grey: decode the luma only.
         at_least: JPEG may be decoded smaller, as long as both sides keep this many pixels.
-        size: (height, width) of the plate, or None when no plate is asked for.
-        fit: how the picture fills the plate.
+        framing: how the picture becomes a plate, or None when no plate is asked for.
         preparation: what is done to the plate then (`Preparation.key`), "" for nothing.
     """
 
@@ -46,8 +49,7 @@ class Look:
 
     grey: bool
     at_least: int
-    size: tuple[int, int] | None = None
-    fit: Fit = "squash"
+    framing: Framing | None = None
     preparation: str = ""
 
 
@@ -60,6 +62,7 @@ class PlateSettings:
         grey: one channel (luma of ITU-R BT.601) instead of three (RGB).
         fit: "squash" changes the aspect, "pad" fills up with white, "crop" cuts off what overhangs.
         preparation: `Preparation.key` of what is done to the plate when it is made, "" for nothing.
+        resample, edge, centre, ground, corner: as `Framing` has them; what checkpoints from elsewhere ask for.
     """
 
     height: int
@@ -67,19 +70,24 @@ class PlateSettings:
     grey: bool = False
     fit: Fit = "squash"
     preparation: str = ""
+    resample: Resample = "bilinear"
+    edge: int = 0
+    centre: float = 0.0
+    ground: int = 255
+    corner: bool = False
 
     def __post_init__(self) -> None:
-        if self.height < 1 or self.width < 1:
-            raise RecipeError(
-                f"A plate must be at least 1 x 1 pixels, not {self.height} x {self.width} (height x width)."
-            )
-        if self.fit not in get_args(Fit):
-            known = ", ".join(get_args(Fit))
-            raise RecipeError(f"There is no fit '{self.fit}'.{guess(str(self.fit), get_args(Fit))} Known: {known}.")
+        _ = self.framing  # raises where it cannot be
         if self.preparation:
             from kunstkammer.pictures.preparation import from_key
 
             from_key(self.preparation)
+
+    @cached_property
+    def framing(self) -> Framing:
+        """How a picture becomes the plate: the affine of pixels, heat maps and boxes."""
+        rare = {name: getattr(self, name) for name in _RARE}
+        return Framing(self.height, self.width, self.fit, **rare)
 
     @property
     def shape(self) -> tuple[int, int, int]:
@@ -98,7 +106,12 @@ class PlateSettings:
         tone = "grey" if self.grey else "rgb"
         size = f"{self.height}x{self.width}"
         versions = f"pillow{PIL.__version__}-torch{torch.__version__.partition('+')[0]}"
-        plain = f"{PLATE_FORMAT}-{tone}-{size}-{self.fit}-from{self.look().at_least}-{versions}"
+        rare = "".join(
+            f"-{name}{value}"
+            for name in _RARE
+            if (value := getattr(self, name)) != type(self).__dataclass_fields__[name].default
+        )
+        plain = f"{PLATE_FORMAT}-{tone}-{size}-{self.fit}{rare}-from{self.look().at_least}-{versions}"
         if not self.preparation:
             return plain
         from kunstkammer.pictures.preparation import PREPARATION_FORMAT
@@ -109,8 +122,7 @@ class PlateSettings:
     def look(self) -> Look:
         """Return how pictures are decoded for such plates."""
         at_least = max(math.ceil(_OVERSIZE * max(self.height, self.width)), Look.LEAST)
-        size = (self.height, self.width)
-        return Look(grey=self.grey, at_least=at_least, size=size, fit=self.fit, preparation=self.preparation)
+        return Look(grey=self.grey, at_least=at_least, framing=self.framing, preparation=self.preparation)
 
 
 def make_plate(source: Path | bytes, settings: PlateSettings, name: str) -> np.ndarray:
@@ -140,13 +152,16 @@ def _plain_plate(image: Image.Image, look: Look) -> np.ndarray:
 
     Colours that are only squashed are scaled in whole numbers, whose values one in several hundred times are one level
     from Pillow's: by torch's kernel where it is there and quick (a third of Pillow's time), else in NumPy, bit for bit
-    alike, so that a picture has one plate whoever makes it.
+    alike, so that a picture has one plate whoever makes it. Not where a side is enlarged: the weights of the whole
+    numbers are too coarse for that (up to 2 levels from Pillow's), and such pictures are small.
     """
-    if look.size is None:
-        raise ValueError("This way of looking has no plate; give it a size.")
-    if image.mode == "RGB" and look.fit == "squash":
-        return _by_torch(image, look.size) if _torch_is_quick() else squash(np.asarray(image), look.size)
-    fitted = np.asarray(fit_picture(image, look.size, look.fit))
+    framing = look.framing
+    if framing is None:
+        raise ValueError("This way of looking has no plate; give it a framing.")
+    shrinks = image.height >= framing.height and image.width >= framing.width
+    if image.mode == "RGB" and framing.plain and shrinks:
+        return _by_torch(image, framing.size) if _torch_is_quick() else squash(np.asarray(image), framing.size)
+    fitted = np.asarray(framing.apply(image))
     return fitted[None] if fitted.ndim == 2 else fitted.transpose(2, 0, 1)
 
 

@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Literal, get_args
+from typing import TYPE_CHECKING
 
 import numpy as np
 from PIL import Image
 
-from kunstkammer.errors import guess
+from kunstkammer.pictures.framing import Fit, Framing
 
 if TYPE_CHECKING:
     from torch import Tensor
 
-Fit = Literal["squash", "pad", "crop"]
+__all__ = ["Fit", "decoded_side", "fit_picture", "to_image", "to_tensor"]
 
 
 def decoded_side(size: tuple[int, int]) -> int:
@@ -33,23 +33,10 @@ def fit_picture(image: Image.Image, size: tuple[int, int], fit: Fit = "squash") 
         size: (height, width) in pixels.
         fit: "squash" changes the aspect; "pad" keeps it and fills with white, the picture in the middle; "crop"
             keeps it and cuts off what overhangs, half on each side.
+
+    Raises `RecipeError` for an unknown fit.
     """
-    height, width = size
-    if fit == "squash":
-        return image.resize((width, height), Image.Resampling.BILINEAR)
-    if fit == "crop":
-        scale = max(width / image.width, height / image.height)
-        margin_x, margin_y = (image.width - width / scale) / 2, (image.height - height / scale) / 2
-        box = (max(margin_x, 0), max(margin_y, 0), image.width - max(margin_x, 0), image.height - max(margin_y, 0))
-        return image.resize((width, height), Image.Resampling.BILINEAR, box=box)
-    if fit == "pad":
-        scale = min(width / image.width, height / image.height)
-        inner = (min(width, max(1, round(image.width * scale))), min(height, max(1, round(image.height * scale))))
-        ground = Image.new(image.mode, (width, height), "white")
-        scaled = image.resize(inner, Image.Resampling.BILINEAR)
-        ground.paste(scaled, ((width - inner[0]) // 2, (height - inner[1]) // 2))
-        return ground
-    raise ValueError(f"There is no fit '{fit}'.{guess(str(fit), get_args(Fit))} Known: {', '.join(get_args(Fit))}.")
+    return Framing(*size, fit=fit).apply(image)
 
 
 def to_tensor(images: Sequence[Image.Image]) -> Tensor:

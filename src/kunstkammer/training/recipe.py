@@ -45,7 +45,9 @@ class PictureSettings(Settings):
 
     size: int | None = Field(None, ge=8, le=2048, description="side of the square input in pixels")
     channels: Literal["grey", "colour"] | None = Field(None, description="grey or colour")
-    fit: Literal["squash", "crop"] | None = Field(None, description="squash into the square, or cut the middle out")
+    fit: Literal["squash", "pad", "crop"] | None = Field(
+        None, description="squash into the square, pad to the square with white, or cut the middle out"
+    )
     preparation: list[dict[str, Any]] = Field(
         [],
         description="done once to the pictures of training and validation, never to the test: names and settings of "

@@ -24,7 +24,10 @@ of pictures and their text: `kunstkammer predict THIS-FOLDER TABLE.csv`.
 
 def model_card(*, name: str, recipe: Recipe, run: Run, facts: dict[str, Any], evaluation: Evaluation, part: str) -> str:
     """Return the card: what the model is for, what it learnt from, how good it is, and how to use it."""
+    from kunstkammer.models.processors import OWN
+
     labels = run.label_names
+    own_processor = run.geometry.to_processor()["image_processor_type"] == OWN
     front = {
         "library_name": "transformers",
         "pipeline_tag": "image-classification",
@@ -63,8 +66,8 @@ def model_card(*, name: str, recipe: Recipe, run: Run, facts: dict[str, Any], ev
         "```python",
         "from transformers import pipeline",
         *(
-            ["import kunstkammer  # makes its network known to transformers"]
-            if recipe.model.name == "sketchnet" or recipe.text is not None
+            ["import kunstkammer  # makes its network or image processor known to transformers"]
+            if recipe.model.name == "sketchnet" or recipe.text is not None or own_processor
             else []
         ),
         "",

@@ -235,18 +235,18 @@ def _exported(checkpoint: Run, module: PlatesToAnswers, file: Path, opset: int, 
     from kunstkammer.models.digest import weights_digest
     from kunstkammer.version import __version__
 
-    settings = checkpoint.plate_settings
     source = Path(checkpoint.path)
     weights = weights_digest(source) if source.is_dir() else file_digest(file)
     labels, prior, calibration = checkpoint.label_names, checkpoint.label_prior, checkpoint.calibration
     thresholds = [THRESHOLD] * len(labels) if checkpoint.thresholds is None else checkpoint.thresholds.tolist()
+    plate = Plate.of(checkpoint.plate_settings)
     return Exported(
         sha256=file_digest(file),
         bytes=file.stat().st_size,
         opset=opset,
         weights=weights,
         architecture=type(checkpoint.model).__name__,
-        plate=Plate(height=settings.height, width=settings.width, grey=settings.grey, fit=settings.fit),
+        plate=plate,
         input_size=checkpoint.geometry.input_size,
         labels=labels,
         multi_label=checkpoint.multi_label,

@@ -100,9 +100,7 @@ def on_picture(checkpoint: Run, heat: np.ndarray, picture: Image.Image) -> np.nd
     """Return a map (h, w) over the model's input as one over the picture, in the picture's own geometry."""
     from kunstkammer.explanation.figure import to_picture
 
-    settings = checkpoint.plate_settings
-    size = (picture.height, picture.width)
-    return to_picture(heat, size, settings.fit, plate_size=(settings.height, settings.width))
+    return to_picture(heat, (picture.height, picture.width), checkpoint.plate_settings.framing)
 
 
 def explained(

@@ -188,13 +188,12 @@ def boxes_in_input(
     names = {name for cell in cells if isinstance(cell, dict) for name in categories_of(cell, len(cell["bbox"] or []))}
     by_label = bool(names & set(checkpoint.label_names))
     geometry = checkpoint.geometry
-    plate = (geometry.plate.height, geometry.plate.width)
     found = []
     for row, cell, target in zip(rows, cells, targets, strict=True):
         wanted = [checkpoint.label_names[target]] if by_label else None
         width, height = (int(side) for side in seen.sizes[row])
         own = boxes_of(cell, collection.files[row], wanted)
-        found.append(to_input(own, (height, width), geometry.plate.fit, plate, geometry.input_size))
+        found.append(to_input(own, (height, width), geometry.plate.framing, geometry.input_size))
     return found if any(found) else None
 
 

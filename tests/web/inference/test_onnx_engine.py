@@ -78,6 +78,22 @@ def test_it_says_what_the_run_says(exported, trained, pages):
     np.testing.assert_allclose(features, run.logits_and_features(plates)[1], atol=1e-4)
 
 
+def test_a_checkpoint_from_elsewhere_says_the_same_exported(tmp_path, pages):
+    torch.manual_seed(1)
+    (tmp_path / "run").mkdir()
+    model = ResNetForImageClassification(
+        ResNetConfig(embedding_size=8, hidden_sizes=[8, 8, 16, 16], depths=[1, 1, 1, 1], **LABELS)
+    )
+    settings = PlateSettings(80, 80, fit="crop", resample="bicubic", edge=72, ground=0)  # as MobileViT's
+    geometry = PictureGeometry(settings, (72, 76), 3, (1.0, 0.9, 1.1), (0.3, 0.2, 0.25), 1 / 127.5, flip=True)
+    write_checkpoint(tmp_path / "run", model.eval(), geometry)
+    run, engine = kk.open_run(tmp_path / "run"), open_engine(kk.export(tmp_path / "run").out)
+    assert run.geometry == geometry
+    assert engine.plate_settings == settings
+    plates = np.stack([make_plate(file, engine.plate_settings, file.name) for file in files_of(pages)])
+    np.testing.assert_allclose(engine.logits(plates), run.logits(torch.from_numpy(plates)), atol=1e-4)
+
+
 def test_many_labels_too(run_of_many, pages):
     engine, run = open_engine(kk.export(run_of_many).out), open_engine(run_of_many)
     plates = np.stack([make_plate(file, engine.plate_settings, file.name) for file in files_of(pages, 10)])

@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 
 from kunstkammer.explanation.windows import windows_over
+from kunstkammer.pictures.framing import central
 from kunstkammer.web.inference.engines import Floats, Plates
 
 AT_ONCE = 8
@@ -78,18 +79,16 @@ def occlusion(
         found = logits(versions)
         return found[:, target] if versus is None else found[:, target] - found[:, versus]
 
-    top, left = ((whole - part) // 2 for whole, part in zip(plate.shape[1:], size, strict=True))
+    top, left = central(plate.shape[1:], size)
     seen = plate[:, top : top + size[0], left : left + size[1]]
     cover = np.rint(seen.mean(axis=(1, 2))).astype(np.uint8)[:, None, None]
     windows = windows_over(size)
     whole = score(plate[None])[0]
-    sums, counts = np.zeros(size, np.float64), np.zeros(size, np.int64)
+    falls = []
     for start in range(0, len(windows.places), AT_ONCE):
-        group = windows.places[start : start + AT_ONCE]
+        group = windows.where[start : start + AT_ONCE]
         versions = np.repeat(plate[None], len(group), axis=0)
-        for version, (y, x) in zip(versions, group, strict=True):
-            version[:, top + y : top + y + windows.side, left + x : left + x + windows.side] = cover
-        for fall, (y, x) in zip(whole - score(versions), group, strict=True):
-            sums[y : y + windows.side, x : x + windows.side] += fall
-            counts[y : y + windows.side, x : x + windows.side] += 1
-    return (sums / np.maximum(counts, 1)).astype(np.float32)
+        for version, where in zip(versions, group, strict=True):
+            version[:, top : top + size[0], left : left + size[1]][where] = cover
+        falls.append(whole - score(versions))
+    return windows.mean(np.concatenate(falls).astype(np.float64)[:, None])[0].astype(np.float32)
