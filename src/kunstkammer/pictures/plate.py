@@ -121,8 +121,13 @@ def make_plate(source: Path | bytes, settings: PlateSettings, name: str) -> np.n
 
 
 def plate_of(image: Image.Image, look: Look) -> np.ndarray:
-    """Return the plate, uint8 (C, H, W), of a picture that was decoded in this way."""
-    plate = _plain_plate(image, look)
+    """Return the plate, uint8 (C, H, W) and contiguous, of a picture that was decoded in this way."""
+    return prepared(plain_plate(image, look), look)
+
+
+def prepared(plate: np.ndarray, look: Look) -> np.ndarray:
+    """Return a plate after its preparation, uint8 (C, H, W) and contiguous."""
+    plate = np.ascontiguousarray(plate)
     if not look.preparation:
         return plate
     import torch
@@ -133,8 +138,8 @@ def plate_of(image: Image.Image, look: Look) -> np.ndarray:
     return plate if prepare is None else prepare(torch.from_numpy(np.array(plate))[None])[0].numpy()
 
 
-def _plain_plate(image: Image.Image, look: Look) -> np.ndarray:
-    """Return the plate before its preparation.
+def plain_plate(image: Image.Image, look: Look) -> np.ndarray:
+    """Return the plate before its preparation, uint8 (C, H, W), in any order in memory.
 
     Colours that are only squashed are scaled in whole numbers, whose values one in several hundred times are one level
     from Pillow's: by torch's kernel where it is there and quick (a third of Pillow's time), else in NumPy, bit for bit

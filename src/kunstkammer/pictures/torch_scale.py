@@ -22,7 +22,8 @@ _BAND_BYTES = 8 << 20
 
 
 def squash_by_torch(image: Image.Image, size: tuple[int, int]) -> np.ndarray:
-    """Scale an RGB picture to `size` = (height, width), bilinear with antialiasing; return uint8 (3, height, width).
+    """Scale an RGB picture to `size` = (height, width), bilinear with antialiasing; return uint8 (3, height, width),
+    the channels innermost in memory.
 
     Bit for bit what `torch.nn.functional.interpolate` gives on the whole picture: it scales rows first, each for itself
     and rounded to bytes, then columns. Both sides of `size` must be at least 2: for one column the kernel is wrong.
@@ -31,13 +32,13 @@ def squash_by_torch(image: Image.Image, size: tuple[int, int]) -> np.ndarray:
 
     rows = max(1, _BAND_BYTES // (4 * image.width))
     if rows >= image.height:
-        return _scaled(_pixels(image), size)[0, :3].contiguous().numpy()
+        return _scaled(_pixels(image), size)[0, :3].numpy()
     narrow = torch.empty((image.height, size[1], 3), dtype=torch.uint8)
     for top in range(0, image.height, rows):
         band = image.crop((0, top, image.width, min(top + rows, image.height)))
         scaled = _scaled(_pixels(band), (band.height, size[1]))
         narrow[top : top + rows] = scaled[0, :3].permute(1, 2, 0)
-    return _scaled(narrow.permute(2, 0, 1)[None], size)[0].contiguous().numpy()
+    return _scaled(narrow.permute(2, 0, 1)[None], size)[0].numpy()
 
 
 def _scaled(pixels: Tensor, size: tuple[int, int]) -> Tensor:
