@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+import itertools
 import os
 import stat
-from collections import deque
-from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 
@@ -21,6 +21,7 @@ import PIL
 from PIL import Image
 
 from kunstkammer.data.collection import Collection
+from kunstkammer.data.decoding import in_order, processors
 from kunstkammer.data.known import Facts, Known, settled, stamp_of
 from kunstkammer.data.plate_store import PlateStore, Segment
 from kunstkammer.errors import PictureError
@@ -107,11 +108,6 @@ class _Seen:
     error: PictureError | None = None
 
 
-def processors() -> int:
-    """Return how many processors this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-
-
 def single_pass(
     collection: Collection,
     look: Look,
@@ -141,9 +137,13 @@ def single_pass(
     writer = _Writer(state, len(todo))
     shown = progress(description, len(todo)) if show_progress else contextlib.nullcontext(_ignore)
     with shown as advance:
-        for seen in _in_order(state.look_at_all, todo, max(1, workers or processors()), state.ahead()):
-            writer.take(seen)
-            advance(1)
+        workers = max(1, workers or processors())
+        blocks = [todo[start : start + _BLOCK] for start in range(0, len(todo), _BLOCK)]
+        held = max(2 * workers, state.ahead() // _BLOCK)
+        with contextlib.closing(in_order(state.look_at_all, blocks, held=held, workers=workers)) as looks:
+            for seen in itertools.chain.from_iterable(looks):
+                writer.take(seen)
+                advance(1)
     writer.flush()
     wanted = set(state.result.digests)
     state.result.places = {digest: place for digest, place in state.result.places.items() if digest in wanted}
@@ -342,24 +342,6 @@ def _facts(shown: _Shown) -> Facts:
 def thumbnail_of(grey: Image.Image) -> Image.Image:
     """Return the grey thumbnail that fingerprints are made of: the whole picture, squashed to a square."""
     return grey.resize((THUMBNAIL, THUMBNAIL), Image.Resampling.BILINEAR, reducing_gap=3.0)
-
-
-def _in_order(
-    work: Callable[[Sequence[int]], list[_Seen]], todo: Sequence[int], workers: int, ahead: int
-) -> Iterator[_Seen]:
-    """Yield the results in the order of `todo`; about `ahead` of them wait at most, so that memory stays bounded."""
-    most = max(2 * workers, ahead // _BLOCK)
-    under_way: deque[Future[list[_Seen]]] = deque()
-    pool = ThreadPoolExecutor(max_workers=workers, thread_name_prefix="kunstkammer-pass")
-    try:
-        for start in range(0, len(todo), _BLOCK):
-            under_way.append(pool.submit(work, todo[start : start + _BLOCK]))
-            if len(under_way) >= most:
-                yield from under_way.popleft().result()
-        while under_way:
-            yield from under_way.popleft().result()
-    finally:
-        pool.shutdown(wait=True, cancel_futures=True)
 
 
 def _ignore(_: int) -> None:
