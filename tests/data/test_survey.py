@@ -17,6 +17,8 @@ from kunstkammer.data.survey import survey
 from kunstkammer.pictures.read import read_picture
 
 GREY = PlateSettings(20, 16, grey=True)
+LARGE = PlateSettings(96, 128)
+"""Plates that the facts of larger pictures are taken from."""
 
 
 @pytest.fixture
@@ -104,12 +106,28 @@ def test_the_cache_and_the_workers_change_nothing(mixed, tmp_path, monkeypatch):
     assert np.array_equal(first.thumbnails, other.thumbnails)
 
 
-def test_plates_made_before_leave_only_the_facts_to_find(mixed, tmp_path, looks):
-    plates = make_plates(mixed, GREY, cache=tmp_path, show_progress=False)
-    seen = survey(mixed, GREY, cache=tmp_path, show_progress=False)
-    fresh = survey(mixed, GREY, cache=tmp_path / "other", show_progress=False)
-    assert np.array_equal(seen.phash, fresh.phash)
+@pytest.mark.parametrize("settings", [GREY, LARGE])
+def test_plates_made_before_leave_only_the_facts_to_find(mixed, tmp_path, settings):
+    plates = make_plates(mixed, settings, cache=tmp_path, show_progress=False)
+    seen = survey(mixed, settings, cache=tmp_path, show_progress=False)
+    fresh = survey(mixed, settings, cache=tmp_path / "other", show_progress=False)
+    for name in ("phash", "thumbnails", "sizes", "means", "deviations"):
+        assert np.array_equal(getattr(seen, name), getattr(fresh, name))
     assert np.array_equal(seen.plates[[0, 1]], plates[[0, 1]])
+
+
+@pytest.mark.parametrize("grey", [True, False])
+def test_facts_taken_from_plates_are_those_of_the_pictures(mixed, tmp_path, grey):
+    page = Image.effect_mandelbrot((700, 900), (-2, -1.4, 1, 1.4), 60).convert("RGB")
+    page.save(mixed.source(0))
+    plain = survey(mixed, cache=tmp_path, show_progress=False)
+    seen = survey(mixed, PlateSettings(96, 128, grey=grey), cache=tmp_path, show_progress=False)
+    assert np.abs(seen.thumbnails.astype(int) - plain.thumbnails).mean() < 1
+    assert np.allclose(seen.means, plain.means, atol=1)
+    assert seen.deviations[0] == pytest.approx(plain.deviations[0], rel=0.1)
+    assert seen.deviations[3] == 0
+    assert int(seen.phash[0] ^ plain.phash[0]).bit_count() <= 4
+    assert np.array_equal(seen.sizes, plain.sizes)
 
 
 def test_a_file_larger_than_what_is_held_in_memory_is_read_from_the_disk(mixed, tmp_path, monkeypatch):

@@ -86,8 +86,9 @@ def survey(
     """Look once at every picture of a collection and, with `settings`, make its plates in the same pass.
 
     What is known of a content from an earlier run is not made again, and a file that has not changed is not read again.
-    Hash, thumbnail, mean and deviation come from the picture as it is decoded for the plates (luma at no less than 128
-    pixels without them), so they may differ by a grey level or two between settings, never between runs.
+    Hash, thumbnail, mean and deviation come from the plates where those show the whole picture at 64 pixels or more,
+    else from the picture as it is decoded (without plates: the luma at no less than 128 pixels). So they may differ by
+    a grey level or two between settings, never between runs.
 
     Args as for `make_plates`. Raises `ResourceError` when the cache cannot be written or is full.
     """

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -12,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 
+from kunstkammer.data.decoding import in_windows
 from kunstkammer.data.plates import make_plate
 from kunstkammer.errors import DataError, PictureError
 from kunstkammer.metrics.decisions import decide
@@ -264,38 +264,18 @@ def _decoded(
 ) -> Iterator[Batch]:
     """Yield batches that threads decode, a window of a few batches at a time; unreadable pictures go to `errors`.
 
-    With `ahead` the next window is decoded while the model is busy with this one, which pays where the model runs on
-    another device. On the processor itself decoding and model would only take the cores from each other, and a model's
-    threads that wait for one of them all wait; so there they take turns, each with all cores.
+    `ahead` as for `in_windows`.
     """
     files = collection.files
+
+    def plate(i: int) -> np.ndarray:
+        return make_plate(collection.source(i), settings, files[i])
+
     window = WINDOW_BATCHES * batch_size
-    starts = range(0, len(collection), window)
-    pool = ThreadPoolExecutor(workers, thread_name_prefix="decode")
-
-    def submit(start: int) -> list[tuple[int, Future[np.ndarray]]]:
-        wanted = range(start, min(start + window, len(collection)))
-        return [(i, pool.submit(make_plate, collection.source(i), settings, files[i])) for i in wanted]
-
-    try:
-        coming = submit(0)
-        for start in starts:
-            current, coming = coming, []
-            found: list[tuple[int, np.ndarray]] = []
-            if ahead and start + window < len(collection):
-                coming = submit(start + window)
-            for i, future in current:
-                try:
-                    found.append((i, future.result()))
-                except PictureError as error:
-                    errors.append(error)
-            for first in range(0, len(found), batch_size):
-                batch = found[first : first + batch_size]
-                yield [i for i, _ in batch], torch.from_numpy(np.stack([plate for _, plate in batch]))
-            if not ahead and start + window < len(collection):
-                coming = submit(start + window)
-    finally:
-        pool.shutdown(wait=True, cancel_futures=True)
+    for found in in_windows(plate, len(collection), window, errors, ahead=ahead, workers=workers):
+        for first in range(0, len(found), batch_size):
+            indices, plates = zip(*found[first : first + batch_size], strict=True)
+            yield list(indices), torch.from_numpy(np.stack(plates))
 
 
 class _silent:  # noqa: N801 - a context manager used like the function `progress`

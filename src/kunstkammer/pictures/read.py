@@ -128,7 +128,10 @@ def read_picture(
         turn = _TURNS.get(_orientation(image))
         profile = image.info.get("icc_profile")
         bits, inverted = _tiff_depth(image)
-        plain = to_eight_bits(image, grey=grey, bits=bits, inverted=inverted)
+        if image.mode == ("L" if grey else "RGB") and "transparency" not in image.info:
+            plain = image._new(image.im)  # the pixels without the file's other fields; convert() would copy them
+        else:
+            plain = to_eight_bits(image, grey=grey, bits=bits, inverted=inverted)
         if turn is not None:
             plain = plain.transpose(turn)
         plain.info = {"icc_profile": profile} if profile else {}

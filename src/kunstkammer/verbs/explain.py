@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from kunstkammer.data.decoding import in_windows
 from kunstkammer.errors import DataError, ModelError, PictureError, UnknownNameError, unknown_name
 from kunstkammer.files import disk_errors
 from kunstkammer.progress import progress, say
@@ -237,19 +236,10 @@ def _opened(
 ) -> Iterator[tuple[list[int], list[Look]]]:
     """Yield the pictures a batch at a time, opened by threads; those that cannot be read go to `unreadable`."""
     settings = checkpoint.plate_settings
-    with ThreadPoolExecutor(min(BATCH, os.cpu_count() or 1), thread_name_prefix="decode") as pool:
-        for start in range(0, len(collection), BATCH):
-            numbers = range(start, min(start + BATCH, len(collection)))
-            futures = [pool.submit(look_at, collection, i, settings) for i in numbers]
-            indices, looks = [], []
-            for i, future in zip(numbers, futures, strict=True):
-                try:
-                    looks.append(future.result())
-                    indices.append(i)
-                except PictureError as error:
-                    unreadable.append(error)
-            if indices:
-                yield indices, looks
+    for found in in_windows(lambda i: look_at(collection, i, settings), len(collection), BATCH, unreadable):
+        if found:
+            indices, looks = zip(*found, strict=True)
+            yield list(indices), list(looks)
 
 
 def _methods(method: str | Sequence[str]) -> tuple[list[str], bool]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from io import BytesIO
 from pathlib import Path
@@ -11,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from kunstkammer.data.decoding import in_order
 from kunstkammer.data.groups import rarest_label
 from kunstkammer.errors import DataError, ModelError, PictureError
 from kunstkammer.progress import progress, say
@@ -21,6 +21,9 @@ if TYPE_CHECKING:
 MOST_PICTURES = 5_000
 LEAST_OF_A_LABEL = 20
 """So many pictures of a rare label are kept where it has them, more than its share."""
+
+AHEAD = 64
+"""So many small copies are under way at a time."""
 
 THUMBNAIL = 224
 """The longer side of a small picture, in pixels."""
@@ -170,9 +173,9 @@ def _thumbnails(collection: Collection) -> list[bytes]:
         image.save(file, "WEBP", quality=75, method=2)
         return file.getvalue()
 
-    with ThreadPoolExecutor(thread_name_prefix="thumbnails") as pool, progress("small copies", len(collection)) as done:
-        found = []
-        for one in pool.map(small, range(len(collection))):
+    found = []
+    with progress("small copies", len(collection)) as done:
+        for one in in_order(small, range(len(collection)), held=AHEAD):
             found.append(one)
             done(1)
     return found

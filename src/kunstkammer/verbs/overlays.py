@@ -49,18 +49,16 @@ class Explained:
 
 
 def look_at(collection: Collection, index: int, settings: PlateSettings) -> Look:
-    """Open a picture once; again only where the model wants it grey, or decoded smaller than it is shown.
+    """Open a picture once; again only where the model wants it grey.
 
     The plate is bit for bit that of `make_plate`. Raises `PictureError`.
     """
     from kunstkammer.pictures.plate import plate_of
-    from kunstkammer.pictures.read import picture_size
 
     look = settings.look()
-    image = collection.open(index, grey=look.grey, at_least=look.at_least)
+    image = collection.open(index, grey=look.grey)
     plate = plate_of(image, look)
-    whole = min(image.size) >= SHOWN_PIXELS or image.size == picture_size(collection.source(index))
-    if look.grey or not whole:
+    if look.grey:
         image = collection.open(index, at_least=SHOWN_PIXELS)
     factor = min(image.size) // SHOWN_PIXELS
     return Look(plate, image.reduce(factor) if factor > 1 else image)

@@ -71,21 +71,21 @@ def decode(data: bytes, name: str, plates: Sequence[PlateSettings], *, thumbnail
     width, height = picture_size(data, name=name, max_pixels=max_pixels)
     decoded: dict[tuple[bool, int], Image.Image] = {}
 
-    def opened(grey: bool, at_least: int) -> Image.Image:
+    def opened(grey: bool, at_least: int | None = None) -> Image.Image:
         key = (grey, _shrink(kind, (width, height), at_least))
         if key not in decoded:
             decoded[key] = read_picture(data, grey=grey, at_least=at_least, name=name, max_pixels=max_pixels)
         return decoded[key]
 
     looks: list[Look] = [settings.look() for settings in plates]
-    found = [np.ascontiguousarray(plate_of(opened(look.grey, look.at_least), look)) for look in looks]
+    found = [np.ascontiguousarray(plate_of(opened(look.grey), look)) for look in looks]
     small = _thumbnail(opened(False, THUMBNAIL)) if thumbnail else b""
     if not found and not thumbnail:
-        opened(False, 0)
+        opened(False)
     return [{"format": kind, "width": width, "height": height}, small, *found]
 
 
-def _shrink(kind: str, size: tuple[int, int], at_least: int) -> int:
+def _shrink(kind: str, size: tuple[int, int], at_least: int | None) -> int:
     """Return by which power of two a JPEG is shrunk while it is decoded, as Pillow chooses it."""
     if kind != "JPEG" or not at_least:
         return 1
