@@ -55,7 +55,7 @@ def train(
         out: the run folder; it must not exist yet, or hold a stopped run with `resume`.
         settings: changes of the recipe by dotted key, {"training.epochs": 3}.
         resume: go on with a stopped run; it ends with the same weights as if it had not been stopped.
-        style: a second collection whose pictures lend their style, with `training.style_mixing`; labels are not asked.
+        style: a second collection whose pictures lend their style, with `learning.style_mixing`; labels are not asked.
         text_file: as for `kunstkammer.read`, for recipes that read the text in the pictures.
         add: a collection, or a list of them (the later the more trusted), whose pictures are learned from besides, such
             as `kunstkammer corrections export` writes; validation and test stay as they are without them. A copy of a
@@ -150,10 +150,10 @@ def _style(style: Any, recipe: Recipe) -> Collection | None:
 
     if style is None:
         return None
-    if recipe.training.style_mixing is None or recipe.model.train == "frozen":
+    if recipe.classification.style_mixing is None or recipe.model.train == "frozen":
         raise RecipeError(
             "A second collection lends its style only where styles are mixed; "
-            "add --set training.style_mixing.probability=0.5 (not with frozen features), or leave --style out."
+            "add --set learning.style_mixing.probability=0.5 (not with frozen features), or leave --style out."
         )
     return read(style)
 
