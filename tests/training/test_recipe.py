@@ -30,20 +30,21 @@ def test_the_published_settings_of_system_c():
 
 
 def test_the_published_settings_of_system_a():
-    training = Recipe.load("comic-manga").training
-    assert (training.optimizer.name, training.loss, training.batch_size) == ("adam", "cross-entropy", 32)
+    recipe = Recipe.load("comic-manga")
+    training = recipe.training
+    assert (training.optimizer.name, recipe.learning.loss, training.batch_size) == ("adam", "cross-entropy", 32)
 
 
 def test_the_published_settings_of_system_b():
     baseline, augmented = Recipe.load("emotion-baseline"), Recipe.load("emotion-augmented")
     settings = baseline.training
-    assert (settings.batch_size, settings.epochs, settings.loss) == (124, 40, "bce")
+    assert (settings.batch_size, settings.epochs, baseline.learning.loss) == (124, 40, "bce")
     assert (settings.optimizer.name, settings.optimizer.learning_rate) == ("sgd", 0.01)
-    assert (settings.sampling, baseline.data.split.train, baseline.model.dropout) == ("fixed", 0.8, 0.5)
+    assert (baseline.learning.sampling, baseline.data.split.train, baseline.model.dropout) == ("fixed", 0.8, 0.5)
     settings = augmented.training
-    assert (settings.batch_size, settings.epochs, settings.loss) == (32, 40, "bce")
+    assert (settings.batch_size, settings.epochs, augmented.learning.loss) == (32, 40, "bce")
     assert (settings.optimizer.name, settings.optimizer.learning_rate) == ("adam", 0.001)
-    assert (settings.sampling, augmented.data.split.train, augmented.model.dropout) == ("shuffled", 0.9, 0.5)
+    assert (augmented.learning.sampling, augmented.data.split.train, augmented.model.dropout) == ("shuffled", 0.9, 0.5)
     names_of = [spec["name"] for spec in augmented.augmentation]
     assert names_of == ["color-jitter", "vertical-flip", "rotation", "crop", "erasing"]
     assert augmented.augmentation[0]["brightness"] == [0.8, 1.2]
@@ -54,14 +55,42 @@ def test_cartoonified_differs_from_the_improved_recipe_in_the_preparation_only()
     one, two = (Recipe.load(name).model_dump() for name in ("emotion-augmented", "emotion-cartoonified"))
     assert [spec["name"] for spec in two["picture"].pop("preparation")] == ["cartoonify"]
     assert one["picture"].pop("preparation") == []
-    assert all(one[key] == two[key] for key in ("data", "picture", "augmentation", "model", "training"))
+    assert all(one[key] == two[key] for key in ("data", "picture", "augmentation", "model", "learning", "training"))
 
 
 def test_equal_updates_differ_from_the_improved_recipe_in_nothing_else():
     one, two = (Recipe.load(name).model_dump() for name in ("emotion-augmented", "emotion-balanced"))
-    assert two["training"].pop("sampling") == "balanced"
-    one["training"].pop("sampling")
-    assert all(one[key] == two[key] for key in ("data", "picture", "augmentation", "model", "training"))
+    assert two["learning"].pop("sampling") == "balanced"
+    one["learning"].pop("sampling")
+    assert all(one[key] == two[key] for key in ("data", "picture", "augmentation", "model", "learning", "training"))
+
+
+def test_recipes_of_earlier_versions_keep_what_stood_under_training():
+    old = {
+        "name": "old",
+        "training": {"epochs": 3, "loss": "focal", "loss_options": {"gamma": 1}, "sampling": "balanced"},
+    }
+    recipe = Recipe.load(old, {"training.class_weights": "balanced"})
+    assert (recipe.learning.loss, recipe.learning.sampling, recipe.learning.class_weights) == (
+        "focal", "balanced", "balanced"
+    )  # fmt: skip
+    assert recipe.training.epochs == 3
+    assert Recipe.load(recipe) == recipe
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"learning.kind": "contrastiv"}, "'learning.kind' is 'contrastiv'. Did you mean 'contrastive'"),
+        ({"learning.sampeling": "fixed"}, "unknown key 'learning.sampeling'. Did you mean 'sampling'"),
+        ({"learning": {"kind": "contrastive", "los": 1}}, "unknown key 'learning.los'. Did you mean 'loss'"),
+        ({"training.metric": "acuracy"}, "'training.metric' is 'acuracy': classification has no such figure. Did you"),
+        ({"learning": {"kind": "contrastive"}, "training.metric": "accuracy"}, "contrastive has no such figure"),
+    ],
+)
+def test_the_section_of_a_kind_is_checked_by_its_kind(settings, message):
+    with pytest.raises(RecipeError, match=message):
+        Recipe.load("demo", settings)
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ from kunstkammer.data.plates import make_plates
 from kunstkammer.data.readers import read
 from kunstkammer.errors import RecipeError
 from kunstkammer.models.catalogue import Task, create_model
-from kunstkammer.training.recipe import StyleMixingSettings
+from kunstkammer.training.recipe_kinds import StyleMixingSettings
 from kunstkammer.training.style_mixing import StyleMixer, mix_styles, mixing_places
 
 from .lesson import learn
@@ -91,15 +91,15 @@ def test_a_training_with_it_is_reproducible_and_differs_from_one_without(collect
 
 
 def test_plates_of_a_second_domain_come_with_every_batch(collection_folder):
+    from kunstkammer.training.classification import Classification
     from kunstkammer.training.sampling import BatchKey
-    from kunstkammer.training.trainer import Lesson, LessonBatches
 
     _, geometry = create_model("sketchnet", Task(("a", "b"), size=(32, 32)), options={"stages": [[4]]})
     collection = read(collection_folder)
     plates = make_plates(collection, geometry.plate, show_progress=False)
     rows = np.arange(8)
-    lesson = Lesson(plates, collection.targets(), rows, rows[:0], geometry, None, lambda *_: None, collection_folder)
-    lesson.strangers = plates.select(np.arange(20, 24))
-    first, again = (LessonBatches(lesson).__getitems__(BatchKey(rows, 7)) for _ in range(2))
-    assert first["strangers"].shape == (8, 1, 32, 32)
-    assert torch.equal(first["strangers"], again["strangers"])
+    learning = Classification(plates, collection.targets(), rows, rows[:0], geometry)
+    learning.others = plates.select(np.arange(20, 24))
+    first, again = (learning.batch(BatchKey(rows, 7)) for _ in range(2))
+    assert first["others"].shape == (8, 1, 32, 32)
+    assert torch.equal(first["others"], again["others"])

@@ -11,8 +11,8 @@ from kunstkammer.errors import KunstkammerError
 from kunstkammer.evaluation.evaluate import evaluate_predictions
 from kunstkammer.evaluation.predictions import Predictions
 from kunstkammer.metrics.decisions import to_probabilities
-from kunstkammer.training import trainer as loop
 from kunstkammer.training.best_epoch import Progress
+from kunstkammer.training.classification import Classification
 from kunstkammer.training.validation import validation_metrics
 
 from .lesson import learn
@@ -90,14 +90,14 @@ def test_early_stopping_stops_those_who_keep_the_last_epoch_too():
 
 
 def broken_epochs(monkeypatch, which, name="loss"):
-    real, seen = loop.part_metrics, []
+    real, seen = Classification.validate, []
 
     def measured(*args, **options):
         seen.append(1)
         found = real(*args, **options)
         return {**found, name: NAN} if len(seen) in which else found
 
-    monkeypatch.setattr(loop, "part_metrics", measured)
+    monkeypatch.setattr(Classification, "validate", measured)
 
 
 def test_a_training_names_the_epoch_and_keeps_a_later_one(collection_folder, tmp_path, monkeypatch, capfd):

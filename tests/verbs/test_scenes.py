@@ -139,7 +139,7 @@ def test_a_stopped_run_goes_on_exactly_and_refuses_other_texts(tmp_path, monkeyp
     settings = {**SMALL, "training.epochs": 4, "training.checkpoint_seconds": 0.001, "training.batch_size": 8}
     kunstkammer.train(table, "comic-emotion", out=tmp_path / "whole", settings=settings)
     calls = []
-    evaluate = trainer.PlateTrainer.evaluate
+    evaluate = trainer.LearningTrainer.evaluate
 
     def stop(self, *args, **kwargs):
         calls.append(1)
@@ -148,7 +148,7 @@ def test_a_stopped_run_goes_on_exactly_and_refuses_other_texts(tmp_path, monkeyp
         return evaluate(self, *args, **kwargs)
 
     with monkeypatch.context() as patch:
-        patch.setattr(trainer.PlateTrainer, "evaluate", stop)
+        patch.setattr(trainer.LearningTrainer, "evaluate", stop)
         with pytest.raises(KeyboardInterrupt):
             kunstkammer.train(table, "comic-emotion", out=tmp_path / "run", settings=settings)
     kept = table.read_text(encoding="utf-8")

@@ -92,7 +92,7 @@ def test_a_prepared_run_goes_on_exactly(tmp_path, monkeypatch):
     data = write_collection(tmp_path / "noise", each=15)
     settings = {"training.epochs": 4, "training.checkpoint_seconds": 0.001}
     kunstkammer.train(data, PREPARED, out=tmp_path / "whole", settings=settings)
-    real = trainer.PlateTrainer.training_step
+    real = trainer.LearningTrainer.training_step
     steps = []
 
     def stopped(self, *args, **options):
@@ -101,7 +101,7 @@ def test_a_prepared_run_goes_on_exactly(tmp_path, monkeypatch):
             raise KeyboardInterrupt
         return real(self, *args, **options)
 
-    monkeypatch.setattr(trainer.PlateTrainer, "training_step", stopped)
+    monkeypatch.setattr(trainer.LearningTrainer, "training_step", stopped)
     with pytest.raises(KeyboardInterrupt):
         kunstkammer.train(data, PREPARED, out=tmp_path / "cut", settings=settings)
     monkeypatch.undo()
@@ -180,7 +180,7 @@ def test_a_resume_refuses_another_recipe_or_another_collection(tmp_path, monkeyp
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        patch.setattr(trainer.PlateTrainer, "evaluate", stop)
+        patch.setattr(trainer.LearningTrainer, "evaluate", stop)
         with pytest.raises(KeyboardInterrupt):
             kunstkammer.train(data, RECIPE, out=tmp_path / "run")
     with pytest.raises(RecipeError, match=r"another training\.epochs"):

@@ -23,7 +23,7 @@ def train(
     resume: Annotated[bool, typer.Option("--resume", help="Go on with a run that was stopped, exactly.")] = False,
     style: Annotated[
         Optional[str],  # noqa: UP045
-        typer.Option(help="A second collection that lends its style (with training.style_mixing)."),
+        typer.Option(help="A second collection that lends its style (with learning.style_mixing)."),
     ] = None,
     add: Annotated[
         Optional[list[str]],  # noqa: UP045

@@ -4,5 +4,6 @@ Whole modules are named, not what is in them: whoever imports `models.sketchnet`
 `import kunstkammer` while that module is still half made.
 """
 
+import kunstkammer.models.dual
 import kunstkammer.models.scene
 import kunstkammer.models.sketchnet  # noqa: F401

@@ -90,7 +90,7 @@ class SceneNet(PreTrainedModel):
     def __init__(self, config: SceneConfig) -> None:
         super().__init__(config)
         self.backbone = AutoModelForImageClassification.from_config(config.picture_config())
-        width = _take_off_head(self.backbone, config.num_labels)
+        width = take_off_head(self.backbone, config.num_labels)
         self.picture_norm = nn.LayerNorm(width)
         self.picture_head = nn.Linear(width, config.num_labels)
         self.text_branch = nn.Sequential(
@@ -206,7 +206,7 @@ class Told(nn.Module):
         return self.scene(pixel_values, self.text_features.expand(len(pixel_values), -1))  # type: ignore[operator]
 
 
-def _take_off_head(model: nn.Module, num_labels: int) -> int:
+def take_off_head(model: nn.Module, num_labels: int) -> int:
     """Put nothing in the place of a classifier's output layer; return the width of the features that it then gives."""
     layers = [(n, m) for n, m in model.named_modules() if isinstance(m, nn.Linear) and m.out_features == num_labels]
     if not layers:

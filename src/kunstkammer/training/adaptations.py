@@ -54,7 +54,7 @@ def coral(case: Adaptable) -> None:
     # A network that was fine-tuned has features of its own: kept ones would only fill the disk.
     source = collect_features(case.model, case.geometry, case.known.plates, rows=rows)
     target = collect_features(case.model, case.geometry, case.plates)
-    settings = case.recipe.training.linear_head
+    settings = case.recipe.classification.linear_head
     head = coral_head(
         source,
         case.known.targets[rows],
@@ -63,7 +63,7 @@ def coral(case: Adaptable) -> None:
         groups=case.groups[rows],
         strengths=settings.strengths,
         folds=settings.folds,
-        class_weights=case.recipe.training.class_weights,
+        class_weights=case.recipe.classification.class_weights,
         seed=case.recipe.seed,
     )
     put_head(case.model, head)

@@ -21,16 +21,17 @@ from kunstkammer.models.folding import fold_luminance, for_grey
 from kunstkammer.models.memory import keep_freed_memory
 from kunstkammer.pictures.augment import build_augmenter
 from kunstkammer.progress import progress, say
-from kunstkammer.registry import get
+from kunstkammer.training.classification import Classification
 from kunstkammer.training.run_folder import RECIPE_FILE
 from kunstkammer.training.state import clear_state, newest_state, read_numbers
-from kunstkammer.training.trainer import Lesson, PlateTrainer
+from kunstkammer.training.trainer import LearningTrainer
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
 
     from kunstkammer.data.plates import Plates
     from kunstkammer.models.geometry import PictureGeometry
+    from kunstkammer.training.learning import Learning
     from kunstkammer.training.recipe import Recipe
 
 HISTORY_FILE = "history.jsonl"
@@ -146,10 +147,24 @@ def fit(
     """
     keep_freed_memory()
     augmenter = build_augmenter(recipe.augmentation) if recipe.augmentation else None
-    loss = get("losses", recipe.training.loss)
-    lesson = Lesson(plates, targets, train, validation, geometry, augmenter, loss, run, extras=extras or {})
-    if recipe.training.style_mixing is not None:
-        lesson.strangers = strangers
+    settings = recipe.classification
+    learning = Classification(
+        plates, targets, train, validation, geometry, augmenter,
+        settings, recipe.training.batch_size, recipe.seed, extras=extras or {},
+    )  # fmt: skip
+    if settings.style_mixing is not None:
+        learning.others = strangers
+    result = learn(recipe, model, learning, run, resume=resume)
+    write_checkpoint(run, model, fold_luminance(model, geometry))
+    write_history(run, result.history)
+    return result
+
+
+def learn(recipe: Recipe, model: Any, learning: Learning, run: Path, *, resume: bool = False) -> Fit:
+    """Let a model learn in one of the ways of learning; it has the best epoch's weights afterwards, on the CPU.
+
+    Nothing is written but the states that a resume needs. Args and errors as for `fit`.
+    """
     state = newest_state(run) if resume else None
     epochs = recipe.training.epochs
     tracker = _tracker(recipe, run)
@@ -162,29 +177,25 @@ def fit(
             say(epoch_line(record, epochs))
             tracker(record)
 
-        trainer = PlateTrainer(model, recipe, lesson, on_epoch)
+        trainer = LearningTrainer(model, recipe, learning, run, on_epoch)
         if state is None or not _finished(trainer, state, epochs):
             trainer.train(resume_from_checkpoint=str(state) if state else None)
     best = trainer.progress.require_best()
     trainer.load_best()
-    if trainer.mixer is not None:
-        trainer.mixer.remove()
+    learning.stop()
     history = trainer.progress.history
-    result = Fit(
+    # The trainer's forward pass computes in bfloat16 where the recipe says so; a finished model answers in float32.
+    trainer.accelerator.unwrap_model(model, keep_fp32_wrapper=False).cpu().eval()
+    return Fit(
         history=history,
         best_epoch=best["epoch"],
         stopped_early=history[-1]["epoch"] < epochs,
         seconds=sum(record["seconds"] for record in history),
         parameters=sum(p.numel() for p in model.parameters() if p.requires_grad),
     )
-    # The trainer's forward pass computes in bfloat16 where the recipe says so; a finished model answers in float32.
-    trainer.accelerator.unwrap_model(model, keep_fp32_wrapper=False).cpu().eval()
-    write_checkpoint(run, model, fold_luminance(model, geometry))
-    write_history(run, history)
-    return result
 
 
-def _finished(trainer: PlateTrainer, state: Path, epochs: int) -> bool:
+def _finished(trainer: LearningTrainer, state: Path, epochs: int) -> bool:
     """Say whether the state that is resumed from has nothing left to learn; its history is then taken over."""
     trainer.take_over(state)
     history = trainer.progress.history
@@ -247,9 +258,11 @@ def epoch_line(record: dict[str, Any], epochs: int) -> str:
     """
     width = len(str(epochs))
     line = f"epoch {record['epoch']:>{width}}/{epochs}"
-    line += f"  train loss {record['train_loss']:.4f} accuracy {record['train_accuracy']:.3f}"
-    if "validation_loss" in record:
-        line += f"  validation loss {record['validation_loss']:.4f} accuracy {record['validation_accuracy']:.3f}"
+    for part in ("train", "validation"):
+        if f"{part}_loss" in record:
+            line += f"  {part} loss {record[f'{part}_loss']:.4f}"
+            shown = [name for name in ("accuracy", "recall_at_1") if f"{part}_{name}" in record]
+            line += "".join(f" {name.replace('_', ' ')} {record[f'{part}_{name}']:.3f}" for name in shown)
     return f"{line}  {record['seconds']:.1f} s, {record['pictures_per_second']:.0f} pictures/s"
 
 

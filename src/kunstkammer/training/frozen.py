@@ -50,7 +50,7 @@ def fit_frozen(
     no validation part of its own: the strength of the head is chosen by cross-validation over all `rows`.
 
     Args:
-        recipe: `training.linear_head`, `class_weights` and the seed are what counts of it; features are always float32.
+        recipe: `learning.linear_head`, `class_weights` and the seed are what counts of it; features are always float32.
         model, geometry: from `recipe_model`.
         plates: the decoded pictures; `contents` the SHA-256 of each; `targets` int64 (N,) or float32 (N, K).
         rows: which of them are learnt from; `groups` int (N,), pictures of one group stay in one fold.
@@ -72,7 +72,7 @@ def fit_frozen(
         contents,
         on_new=lambda new: say(f"Features of {new} pictures are new; {len(rows) - new} are known."),
     )
-    settings = recipe.training.linear_head
+    settings = recipe.classification.linear_head
     head = fit_head(
         features,
         targets[rows],
@@ -80,7 +80,7 @@ def fit_frozen(
         groups=groups[rows],
         strengths=settings.strengths,
         folds=settings.folds,
-        class_weights=recipe.training.class_weights,
+        class_weights=recipe.classification.class_weights,
         seed=recipe.seed,
     )
     if head.scores:

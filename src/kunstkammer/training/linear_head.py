@@ -87,7 +87,7 @@ def fit_head(
         finite = {c: score for c, score in scores.items() if np.isfinite(score)}
         if scores and not finite:
             raise DataError(
-                "The held-out log loss of the linear head is not finite for any of training.linear_head.strengths."
+                "The held-out log loss of the linear head is not finite for any of learning.linear_head.strengths."
             )
         best = min(finite, key=lambda c: finite[c]) if finite else tried[len(tried) // 2]
         path = _path(scaled, targets, classes, [c for c in tried if c <= best], class_weights, threads)

@@ -119,7 +119,7 @@ def check_loss_options(name: str, options: Mapping[str, float]) -> None:
     for key in options:
         if key not in known:
             raise RecipeError(
-                f"training.loss_options: the loss {name} has no option '{key}'.{guess(key, known)} "
+                f"learning.loss_options: the loss {name} has no option '{key}'.{guess(key, known)} "
                 f"Known: {', '.join(known) or 'none'}."
             )
 
@@ -192,4 +192,4 @@ def _positive_weights(negative: np.ndarray, positive: np.ndarray) -> Tensor:
 
 
 WEIGHTS = {"balanced": balanced_weights, "class-balanced": effective_weights}
-"""What `training.class_weights` may name beside none."""
+"""What `learning.class_weights` may name beside none."""

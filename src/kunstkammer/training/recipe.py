@@ -8,16 +8,11 @@ from pathlib import Path
 from typing import Any, Literal
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic import Field, ValidationError, field_validator
 
 from kunstkammer.errors import RecipeError, guess, unknown_name
 from kunstkammer.registry import register
-
-
-class Settings(BaseModel):
-    """Base of all parts of a recipe: unknown keys and wrong types are refused."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, validate_default=True)
+from kunstkammer.training.recipe_kinds import KINDS, ClassificationSettings, LearningSettings, Settings, with_learning
 
 
 class SplitSettings(Settings):
@@ -96,29 +91,6 @@ class ScheduleSettings(Settings):
     warmup: float = Field(0.0, ge=0, lt=1, description="share of all steps in which the rate rises from 0")
 
 
-class LinearHeadSettings(Settings):
-    """How the head on frozen features is fitted (model.train: frozen)."""
-
-    strengths: list[float] = Field(
-        [1e-5, 1e-4, 1e-3, 1e-2, 1e-1, 1.0, 10.0], min_length=1, description="the C that are tried, larger fits closer"
-    )
-    folds: int = Field(5, ge=2, le=20, description="folds of the cross-validation that chooses C")
-
-    @field_validator("strengths")
-    @classmethod
-    def _strengths_are_positive(cls, value: list[float]) -> list[float]:
-        if any(not 0 < strength < float("inf") for strength in value):
-            raise ValueError("each strength must be a number above 0")
-        return value
-
-
-class StyleMixingSettings(Settings):
-    """MixStyle (Zhou et al. 2021): the feature statistics of early layers are mixed between pictures."""
-
-    probability: float = Field(0.5, gt=0, le=1, description="share of the batches that are mixed")
-    alpha: float = Field(0.1, ge=0.01, description="both parameters of the Beta distribution of the weights")
-
-
 class EarlyStoppingSettings(Settings):
     """When to stop before the last epoch."""
 
@@ -132,23 +104,11 @@ class TrainingSettings(Settings):
     batch_size: int = Field(32, ge=1)
     optimizer: OptimizerSettings = OptimizerSettings()
     schedule: ScheduleSettings = ScheduleSettings()
-    loss: str = Field("cross-entropy", description="a name of `kunstkammer list losses`")
-    loss_options: dict[str, float] = Field({}, description="the loss's own settings")
-    class_weights: Literal["none", "balanced", "class-balanced"] = Field(
-        "none",
-        description="weight of a picture in the loss, inverse to the size of its class or its effective number; with "
-        "many labels that of a label's positives: negatives by positives (at most 100), or their effective numbers",
-    )
-    sampling: Literal["shuffled", "fixed", "balanced", "square-root"] = Field(
-        "shuffled", description="how often a class is drawn; fixed: shuffled once, the same order every epoch"
-    )
     keep: Literal["best", "last"] = Field("best", description="the epoch whose weights are kept")
-    metric: Literal["loss", "accuracy", "balanced_accuracy", "macro_f1", "roc_auc"] = Field(
-        "loss", description="validation value that decides which epoch is best"
+    metric: str = Field(
+        "loss", description="validation value that decides which epoch is best: loss, or one of the way of learning"
     )
     early_stopping: EarlyStoppingSettings | None = None
-    linear_head: LinearHeadSettings = LinearHeadSettings()
-    style_mixing: StyleMixingSettings | None = None
     gradient_clipping: float = Field(0.0, ge=0, description="largest norm of the gradients, 0 for no limit")
     precision: Literal["auto", "fp32", "bf16"] = Field(
         "auto", description="auto: bf16 where the processor has it; frozen features are fp32, as the model answers"
@@ -182,6 +142,7 @@ class Recipe(Settings):
     augmentation: list[dict[str, Any]] = Field([], description="names and settings of `kunstkammer list augmentations`")
     model: ModelSettings = ModelSettings()
     text: TextSettings | None = Field(None, description="the text in the pictures, null for pictures alone")
+    learning: LearningSettings = ClassificationSettings()
     training: TrainingSettings = TrainingSettings()
     evaluation: EvaluationSettings = EvaluationSettings()
 
@@ -192,6 +153,13 @@ class Recipe(Settings):
             if not isinstance(spec.get("name"), str):
                 raise ValueError("each augmentation needs a name")
         return value
+
+    @property
+    def classification(self) -> ClassificationSettings:
+        """The section of a recipe that learns labels. Raises `RecipeError` for another kind."""
+        if not isinstance(self.learning, ClassificationSettings):
+            raise RecipeError(f"The recipe {self.name} is of the kind {self.learning.kind}; it learns no labels.")
+        return self.learning
 
     @classmethod
     def load(cls, recipe: str | Path | Mapping[str, Any] | Recipe, settings: Mapping[str, Any] | None = None) -> Recipe:
@@ -213,12 +181,19 @@ class Recipe(Settings):
         from kunstkammer.training.losses import check_loss_options
 
         try:
-            recipe = cls.model_validate(values)
+            recipe = cls.model_validate(with_learning(dict(values)))
         except ValidationError as error:
             raise RecipeError(f"{source}: {'; '.join(_explain(problem) for problem in error.errors())}") from error
         build_augmenter(recipe.augmentation)
         build_preparation(recipe.picture.preparation)
-        check_loss_options(recipe.training.loss, recipe.training.loss_options)
+        if recipe.training.metric not in recipe.learning.METRICS:
+            known = ", ".join(recipe.learning.METRICS)
+            raise RecipeError(
+                f"{source}: 'training.metric' is {recipe.training.metric!r}: {recipe.learning.kind} has no such figure."
+                f"{guess(recipe.training.metric, recipe.learning.METRICS)} Known here: {known}"
+            )
+        if isinstance(recipe.learning, ClassificationSettings):
+            check_loss_options(recipe.learning.loss, recipe.learning.loss_options)
         if recipe.text is not None:
             from kunstkammer.registry import get
 
@@ -301,9 +276,16 @@ def parse_settings(pairs: Iterable[str]) -> dict[str, Any]:
 def _explain(problem: Any) -> str:
     """Return one problem of a validation in plain words, with a guess for a misspelt key."""
     path = [str(part) for part in problem["loc"]]
+    kind = path.pop(1) if path[0] == "learning" and len(path) > 2 else None
     key = ".".join(path)
+    if problem["type"].startswith("union_tag"):
+        given, known = (
+            str(problem["ctx"].get("tag", "missing")),
+            [str(one.model_fields["kind"].default) for one in KINDS],
+        )
+        return f"'learning.kind' is {given!r}.{guess(given, known)} Known: {', '.join(known)}"
     if problem["type"] == "extra_forbidden":
-        known = _fields(path[:-1])
+        known = _fields(path[:-1], kind)
         return f"unknown key '{key}'.{guess(path[-1], known)} Known here: {', '.join(known)}"
     if problem["type"] == "missing":
         return f"'{key}' is missing"
@@ -311,13 +293,15 @@ def _explain(problem: Any) -> str:
     return f"'{key}' is {problem['input']!r}: {message[:1].lower()}{message[1:]}"
 
 
-def _fields(path: Sequence[str]) -> list[str]:
-    """Return the keys that a recipe knows at `path`."""
+def _fields(path: Sequence[str], kind: str | None = None) -> list[str]:
+    """Return the keys that a recipe knows at `path`; `kind` is that of its learning section."""
     place: Any = Recipe
     for part in path:
         annotation = place.model_fields[part].annotation if part in getattr(place, "model_fields", {}) else None
         candidates = [annotation, *getattr(annotation, "__args__", ())]
-        place = next((c for c in candidates if isinstance(c, type) and issubclass(c, Settings)), None)
+        found = [c for c in candidates if isinstance(c, type) and issubclass(c, Settings)]
+        place = next((c for c in found if part == "learning" and c.model_fields["kind"].default == kind), None)
+        place = place or next(iter(found), None)
         if place is None:
             return []
     return list(place.model_fields)

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from kunstkammer.errors import RecipeError
 
 if TYPE_CHECKING:
-    from kunstkammer.training.recipe import StyleMixingSettings
+    from kunstkammer.training.recipe_kinds import StyleMixingSettings
 
 MOST_PLACES = 2
 """Statistics are mixed after the first two stages; later ones hold what a picture shows (section 4.3 there)."""
@@ -56,7 +56,7 @@ def mixing_places(model: nn.Module, pixel_values: Tensor) -> list[str]:
     found = [last[size] for size in sorted(last, reverse=True)][:-1][:MOST_PLACES]
     if not found:
         raise RecipeError(
-            f"training.style_mixing needs a network with feature maps in stages; {type(model).__name__} has none. "
+            f"learning.style_mixing needs a network with feature maps in stages; {type(model).__name__} has none. "
             "Leave it out, or name a convolutional network as model.name."
         )
     return found

@@ -1,4 +1,4 @@
-"""The loop: `transformers.Trainer` over plates, with batches that are pure functions of the seed, and exact resume."""
+"""The loop: `transformers.Trainer` for any way of learning, with seeded batches and exact resume."""
 
 from __future__ import annotations
 
@@ -6,12 +6,10 @@ import dataclasses
 import json
 import math
 import time
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
 import torch
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
@@ -20,10 +18,10 @@ from transformers import PrinterCallback, Trainer, TrainerCallback, TrainingArgu
 from kunstkammer.errors import KunstkammerError
 from kunstkammer.progress import say
 from kunstkammer.training.best_epoch import Progress
-from kunstkammer.training.losses import WEIGHTS
+from kunstkammer.training.learning import Learning, Tally
 from kunstkammer.training.optimization import make_optimizer, rate_factor
 from kunstkammer.training.precision import training_device, use_bf16
-from kunstkammer.training.sampling import BatchKey, SeededBatches
+from kunstkammer.training.sampling import BatchKey
 from kunstkammer.training.state import (
     BEST,
     copy_weights,
@@ -33,91 +31,27 @@ from kunstkammer.training.state import (
     read_weights,
     save_state,
 )
-from kunstkammer.training.style_mixing import StyleMixer
-from kunstkammer.training.validation import part_metrics
 
 if TYPE_CHECKING:
-    from kunstkammer.data.plates import Plates
-    from kunstkammer.models.geometry import PictureGeometry
-    from kunstkammer.pictures.augment import Augmenter
-    from kunstkammer.training.losses import Loss
     from kunstkammer.training.recipe import Recipe
 
 TRAINER_STATE = "trainer_state.json"
 """Where `transformers` looks for the position in a run that it resumes."""
 
 
-@dataclass
-class Lesson:
-    """All that a training needs beside the model and the recipe.
+class KeyedBatches(Dataset):
+    """Batches by key, as a way of learning gives them."""
 
-    Attributes:
-        plates: the decoded pictures.
-        targets: int64 (N,) or float32 (N, K), a row a plate.
-        train, validation: rows of `plates` that are learnt from, and that choose the best epoch.
-        geometry: from a plate to the model's input.
-        augmenter: what changes a training batch.
-        loss: a registered loss.
-        run: the run folder.
-        strangers: plates of a second domain that lend their style (`training.style_mixing`); without labels.
-        extras: what the model takes beside the pixels, by the name of its argument; `rows[indices]` gives (B, ...).
-    """
-
-    plates: Plates
-    targets: np.ndarray
-    train: np.ndarray
-    validation: np.ndarray
-    geometry: PictureGeometry
-    augmenter: Augmenter | None
-    loss: Loss
-    run: Path
-    strangers: Plates | None = None
-    extras: Mapping[str, Any] = field(default_factory=dict)
-
-    def more(self, indices: np.ndarray) -> dict[str, Tensor]:
-        """Return the extras of some plates."""
-        return {name: rows[indices] for name, rows in self.extras.items()}
-
-
-class LessonBatches(Dataset):
-    """Batches by key: plates, augmented and normalised, with their targets."""
-
-    def __init__(self, lesson: Lesson) -> None:
-        self.lesson = lesson
+    def __init__(self, learning: Learning) -> None:
+        self.learning = learning
 
     def __len__(self) -> int:
-        """Return the number of training pictures."""
-        return len(self.lesson.train)
+        """Return the number of batches; the library only asks whether there are any."""
+        return len(self.learning.batches())
 
     def __getitems__(self, key: BatchKey) -> dict[str, Tensor]:
-        """Return the batch of a key: float32 `pixel_values` (B, C, H, W) and `labels`."""
-        pixels = self.lesson.plates[key.indices]
-        geometry = self.lesson.geometry
-        if self.lesson.augmenter is None:
-            values = geometry.prepare(pixels)
-        else:
-            values = geometry.normalise(self.lesson.augmenter(pixels, key.seed))
-        labels = torch.from_numpy(self.lesson.targets[key.indices])
-        batch = {"pixel_values": values, "labels": labels, **self.lesson.more(key.indices)}
-        if self.lesson.strangers is not None:
-            chosen = np.random.default_rng((key.seed, 4)).integers(len(self.lesson.strangers), size=len(key.indices))
-            batch["strangers"] = geometry.prepare(self.lesson.strangers[chosen])
-        return batch
-
-
-@dataclass
-class Tally:
-    """What the running epoch has seen so far; part of the state, so that a resumed epoch reports the same."""
-
-    loss: float = 0.0
-    correct: int = 0
-    seen: int = 0
-    seconds: float = 0.0
-
-    def record(self) -> dict[str, float]:
-        """Return the epoch's training loss and accuracy."""
-        seen = max(self.seen, 1)
-        return {"train_loss": self.loss / seen, "train_accuracy": self.correct / seen}
+        """Return the batch of a key."""
+        return self.learning.batch(key)
 
 
 def training_arguments(recipe: Recipe, run: Path) -> TrainingArguments:
@@ -142,20 +76,19 @@ def training_arguments(recipe: Recipe, run: Path) -> TrainingArguments:
     )
 
 
-class PlateTrainer(Trainer):
-    """A Trainer over plates. What differs from the library's own:
+class LearningTrainer(Trainer):
+    """A Trainer of any way of learning. What differs from the library's own:
 
-    - batches come from `SeededBatches`, so that epoch e, batch b is the same in every run of a seed;
-    - the loss is the recipe's, with class weights, plus the network's own regularisation;
+    - batches come from the sampler of the way of learning, so that epoch e, batch b is the same in every run of a seed;
+    - batch, loss and validation are those of the way of learning;
     - the state that a resume needs is written as safetensors and JSON (the library's is a pickle);
     - after each epoch the validation part is measured, the best weights are kept, and stopping is decided.
     """
 
     def __init__(
-        self, model: Any, recipe: Recipe, lesson: Lesson, on_epoch: Callable[[dict], None] | None = None
+        self, model: Any, recipe: Recipe, learning: Learning, run: Path, on_epoch: Callable[[dict], None] | None = None
     ) -> None:
-        self.recipe = recipe
-        self.lesson = lesson
+        self.recipe, self.learning, self.run = recipe, learning, run
         self.tally = Tally()
         self.best_weights: dict[str, Tensor] | None = None
         settings = recipe.training
@@ -164,30 +97,20 @@ class PlateTrainer(Trainer):
         self.on_epoch = on_epoch
         super().__init__(
             model=model,
-            args=training_arguments(recipe, lesson.run),
-            train_dataset=LessonBatches(lesson),
+            args=training_arguments(recipe, run),
+            train_dataset=KeyedBatches(learning),
             callbacks=[Keeper(self, settings.checkpoint_seconds)],
         )
         self.remove_callback(PrinterCallback)  # stdout belongs to results; `on_epoch` says what there is to say
         # The loss is ours (`compute_loss`): the model is not asked for one, so nothing is to be scaled for it.
         self.model_accepts_loss_kwargs = False
-        self.mixer: StyleMixer | None = None
-        if settings.style_mixing is not None:
-            example = lesson.geometry.prepare(lesson.plates[lesson.train[:1]]).to(self.args.device)
-            self.mixer = StyleMixer(self.model, settings.style_mixing, example)
-        self.class_weights: Tensor | None = None
-        if settings.class_weights in WEIGHTS:
-            weights = WEIGHTS[settings.class_weights](lesson.targets[lesson.train], model.config.num_labels)
-            self.class_weights = weights.to(self.args.device)
+        learning.start(self.model)
 
     def get_train_dataloader(self) -> DataLoader:
         """Return the batches of the training part."""
-        lesson, settings = self.lesson, self.recipe.training
-        batches = SeededBatches(
-            lesson.train, lesson.targets[lesson.train], settings.batch_size, settings.sampling, self.recipe.seed
-        )
+        batches = self.learning.batches()
         # A batch is asked for by its key, not by a list of indices as the types of DataLoader have it.
-        loader: DataLoader = EpochLoader(LessonBatches(lesson), batch_sampler=batches, collate_fn=_as_is)  # type: ignore[arg-type]
+        loader: DataLoader = EpochLoader(KeyedBatches(self.learning), batch_sampler=batches, collate_fn=_as_is)  # type: ignore[arg-type]
         return loader
 
     def create_optimizer(self, model: Any = None) -> torch.optim.Optimizer:
@@ -207,28 +130,10 @@ class PlateTrainer(Trainer):
     def compute_loss(
         self, model: Any, inputs: Any, return_outputs: bool = False, num_items_in_batch: Any = None
     ) -> Any:
-        """Return the recipe's loss of a batch and count what it got right."""
-        labels = inputs["labels"]
-        extras = {name: inputs[name] for name in self.lesson.extras}
-        if self.mixer is None:
-            outputs = model(pixel_values=inputs["pixel_values"], **extras)
-        else:
-            outputs = self.mixer(model, inputs["pixel_values"], inputs.get("strangers"), **extras)
-        logits = outputs.logits.float()
-        loss = self.objective(logits, labels)
-        with torch.no_grad():
-            self.tally.seen += len(labels)
-            self.tally.loss += float(loss) * len(labels)
-            self.tally.correct += int(_correct(logits, labels).sum())
-        if hasattr(self.model, "auxiliary_loss"):
-            loss = loss + self.model.auxiliary_loss(outputs, labels, self.objective)
-        if hasattr(self.model, "regularization_loss"):
-            loss = loss + self.model.regularization_loss()
-        return (loss, outputs) if return_outputs else loss
-
-    def objective(self, logits: Tensor, labels: Tensor) -> Tensor:
-        """Return the recipe's loss of logits (N, K), with its class weights."""
-        return self.lesson.loss(logits, labels, self.class_weights, **self.recipe.training.loss_options)
+        """Return the loss of a batch, and note what there is to count of it."""
+        loss, counts = self.learning.loss(model, inputs)
+        self.tally.add(counts)
+        return (loss, None) if return_outputs else loss
 
     def _get_grad_norm(self, model: Any, grad_norm: Any = None) -> Any:
         """Return the norm if clipping has found it; the library else computes it at every step, to log it."""
@@ -251,12 +156,8 @@ class PlateTrainer(Trainer):
         record["learning_rate"] = max(self.lr_scheduler.get_last_lr())  # type: ignore[union-attr]
         seconds = max(self.tally.seconds, 1e-9)
         record |= {"seconds": round(seconds, 3), "pictures_per_second": round(self.tally.seen / seconds, 1)}
-        if len(self.lesson.validation):
-            found = part_metrics(
-                self.model, self.lesson, self.lesson.validation, bf16=self.args.bf16,
-                loss=lambda logits, y: self.lesson.loss(logits, y, None, **self.recipe.training.loss_options),
-            )  # fmt: skip
-            record |= {f"validation_{name}": value for name, value in found.items()}
+        found = self.learning.validate(self.model, bf16=self.args.bf16)
+        record |= {f"validation_{name}": value for name, value in found.items()}
         self.progress.history.append(record)
         self.tally = Tally()
         best = self.progress.best()
@@ -285,7 +186,7 @@ class PlateTrainer(Trainer):
         optimizer = getattr(self.optimizer, "optimizer", self.optimizer)
         position = json.dumps(dataclasses.asdict(self.state))
         save_state(
-            self.lesson.run,
+            self.run,
             self.state.global_step,
             self.model,
             optimizer,
@@ -330,12 +231,6 @@ def _as_is(batch: dict[str, Tensor]) -> dict[str, Tensor]:
     return batch
 
 
-def _correct(logits: Tensor, labels: Tensor) -> Tensor:
-    if labels.is_floating_point():
-        return ((logits > 0) == (labels > 0.5)).all(dim=1)
-    return logits.argmax(dim=1) == labels
-
-
 class Keeper(TrainerCallback):
     """Seeds every step, ends every epoch with a measurement, and keeps a state when one is due.
 
@@ -345,7 +240,7 @@ class Keeper(TrainerCallback):
 
     SHARE = 20
 
-    def __init__(self, trainer: PlateTrainer, every_seconds: float) -> None:
+    def __init__(self, trainer: LearningTrainer, every_seconds: float) -> None:
         self.trainer = trainer
         self.every_seconds = every_seconds
         self.saved = self.ticked = time.monotonic()

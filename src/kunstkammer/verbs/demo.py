@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from kunstkammer.progress import say
 from kunstkammer.verbs.measure import Measured
@@ -70,4 +70,4 @@ def demo(out: str | Path = "demo", *, n: int = 1000, seed: int = 0) -> DemoResul
     say("4/4 Heat maps of a few test pages")
     few = [file for label in ("comic", "manga") for file in sorted((pages / "test" / label).iterdir())[:3]]
     explain(run, few, out=maps)
-    return DemoResult(measured, pages, maps, time.perf_counter() - start)
+    return DemoResult(cast("Measured", measured), pages, maps, time.perf_counter() - start)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 import time
 from collections import Counter
 from collections.abc import Mapping
@@ -11,8 +10,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from kunstkammer.errors import KunstkammerError, PictureError
+from kunstkammer.errors import KunstkammerError, RecipeError
 from kunstkammer.progress import say
+from kunstkammer.verbs.leftovers import nothing_left_behind
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from kunstkammer.training.prepared import Material
     from kunstkammer.training.recipe import Recipe
     from kunstkammer.verbs.measure import Measured
+    from kunstkammer.verbs.train_pairs import PairsMeasured
 
 DEFAULT_RECIPE = "comic-manga-best"
 SETTLED = ("data", "label_prior", "style", "added")
@@ -46,7 +47,7 @@ def train(
     style: Any = None,
     text_file: str | Path | None = None,
     add: Any = None,
-) -> Measured:
+) -> Measured | PairsMeasured:
     """Learn from a collection by a recipe, measure on its test part, and write a run folder with its report.
 
     Args:
@@ -55,7 +56,7 @@ def train(
         out: the run folder; it must not exist yet, or hold a stopped run with `resume`.
         settings: changes of the recipe by dotted key, {"training.epochs": 3}.
         resume: go on with a stopped run; it ends with the same weights as if it had not been stopped.
-        style: a second collection whose pictures lend their style, with `training.style_mixing`; labels are not asked.
+        style: a second collection whose pictures lend their style, with `learning.style_mixing`; labels are not asked.
         text_file: as for `kunstkammer.read`, for recipes that read the text in the pictures.
         add: a collection, or a list of them (the later the more trusted), whose pictures are learned from besides, such
             as `kunstkammer corrections export` writes; validation and test stay as they are without them. A copy of a
@@ -92,38 +93,33 @@ def train(
         labels=choice.labels,
         text_file=text_file,
     )
+    if chosen.learning.kind == "contrastive":
+        return _train_pairs(collection, chosen, run, resume=resume, refused={"add": add, "style": style})
     require_trainable(collection)
     if add is not None:
         collection = _with_additions(collection, add, some=choice.labels is not None)
     return train_collection(collection, chosen, run, resume=resume, strangers=_style(style, chosen))
 
 
+def _train_pairs(
+    collection: Collection, recipe: Recipe, run: Path, *, resume: bool, refused: Mapping[str, Any]
+) -> PairsMeasured:
+    """Learn pictures and their captions; options that only labels have are refused."""
+    from kunstkammer.verbs.train_pairs import train_pairs
+
+    given = next((name for name, value in refused.items() if value is not None), None)
+    if given is not None:
+        raise RecipeError(f"--{given} is for recipes that learn labels; {recipe.name} is of the kind contrastive.")
+    with nothing_left_behind(run, resume):
+        return train_pairs(collection, recipe, run, resume=resume)
+
+
 def train_collection(
     collection: Collection, recipe: Recipe, run: Path, *, resume: bool = False, strangers: Collection | None = None
 ) -> Measured:
     """Learn from a collection that is read already; see `train`. `strangers` lend their style."""
-    existed = run.exists()
-    try:
+    with nothing_left_behind(run, resume):
         return _learn(collection, recipe, run, resume, strangers)
-    except BaseException as error:
-        from kunstkammer.training.run_folder import holds_checkpoint
-        from kunstkammer.training.state import newest_state
-
-        if holds_checkpoint(run):
-            kept = f"The trained model is kept in {run}; measure it with: kunstkammer train DATA --out {run} --resume"
-            if isinstance(error, KunstkammerError):
-                kind = KunstkammerError if isinstance(error, PictureError) else type(error)
-                raise kind(f"{error} {kept}") from error
-            say(kept)
-            error.add_note(kept)
-            raise
-        stopped = isinstance(error, KeyboardInterrupt)
-        if not resume and not stopped and newest_state(run) is None and run.exists():
-            for entry in run.iterdir():
-                shutil.rmtree(entry) if entry.is_dir() else entry.unlink()
-            if not existed:
-                run.rmdir()
-        raise
 
 
 def _require_explainer(recipe: Recipe) -> None:
@@ -146,14 +142,13 @@ def _with_additions(collection: Collection, add: Any, *, some: bool) -> Collecti
 def _style(style: Any, recipe: Recipe) -> Collection | None:
     """Return the collection that lends its style; raise `RecipeError` where the recipe mixes none."""
     from kunstkammer.data.readers import read
-    from kunstkammer.errors import RecipeError
 
     if style is None:
         return None
-    if recipe.training.style_mixing is None or recipe.model.train == "frozen":
+    if recipe.classification.style_mixing is None or recipe.model.train == "frozen":
         raise RecipeError(
             "A second collection lends its style only where styles are mixed; "
-            "add --set training.style_mixing.probability=0.5 (not with frozen features), or leave --style out."
+            "add --set learning.style_mixing.probability=0.5 (not with frozen features), or leave --style out."
         )
     return read(style)
 

@@ -187,8 +187,8 @@ class Bench:
             "picture.preparation": preparation,
             "evaluation": {"resamples": 100, "pictures": 0, "explainer": None, "stability": 0},
         }
-        if condition.mixing and self.recipe.training.style_mixing is None:
-            settings["training.style_mixing"] = {}
+        if condition.mixing and self.recipe.classification.style_mixing is None:
+            settings["learning.style_mixing"] = {}
         recipe = Recipe.load(self.recipe, settings)
         status = read_facts(run).get("status")
         if status != "finished":

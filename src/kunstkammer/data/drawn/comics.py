@@ -138,10 +138,27 @@ def _row(script: Script, page: Page, scan: Scan) -> dict[str, Any]:
         "panels": len(script.shots),
         "shots": " ".join(script.shots),
         "colouring": script.colouring,
+        "caption": caption_of(script),
         **{f"cue_{cue}": page.manners[cue] for cue in CUES},
         **{f"artist_{number}": value for number, value in page.artist.numbers.items()},
         **{f"scan_{name}": round(value, 3) for name, value in asdict(scan).items()},
     }
+
+
+_COUNTS = ("no", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten")
+
+
+def caption_of(script: Script) -> str:
+    """Return a sentence on what a page shows; it does not say whether it is of a comic or of a manga.
+
+    >>> rng = random.Random(3)
+    >>> caption_of(make_script(rng, SIZE)).startswith("A page of ")
+    True
+    """
+    panels = _COUNTS[len(script.shots)]
+    shots = sorted(set(script.shots))
+    shown = ", ".join(shots[:-1]) + (" and " if len(shots) > 1 else "") + shots[-1]
+    return f"A page of {panels} panels about {script.subject}, {script.colouring}: {shown}."
 
 
 @register(
