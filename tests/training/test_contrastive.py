@@ -17,7 +17,7 @@ from safetensors.torch import load_file
 from transformers import AutoModel
 
 import kunstkammer as kk
-from kunstkammer.errors import DataError, RecipeError
+from kunstkammer.errors import DataError, ModelError, RecipeError
 from kunstkammer.metrics.retrieval import hits_at, recall_at
 from kunstkammer.training.contrastive import DistinctBatches, pair_loss
 
@@ -86,6 +86,8 @@ def test_it_learns_drawn_captions_and_writes_a_run(pages, tmp_path):
     assert "recall_at_1_text_for_picture" in found.to_text()
     assert json.loads((tmp_path / "run" / "run.json").read_text())["status"] == "finished"
     assert "Was gefunden wird" in (tmp_path / "run" / "report.html").read_text()
+    with pytest.raises(ModelError, match="model of pictures and captions, which has no labels"):
+        kk.predict(tmp_path / "run", pages)
     model = AutoModel.from_pretrained(tmp_path / "run")
     assert model.config.model_type == "kunstkammer-dual"
     vectors = model.embed_pictures(torch.zeros(2, 3, 32, 32))

@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from kunstkammer.models.texts import TextRows
 
 PICKLES = (".bin", ".pt", ".pth", ".ckpt", ".pkl", ".pickle", ".h5", ".msgpack")
-SCENE = "kunstkammer-scene"
+SCENE, DUAL = "kunstkammer-scene", "kunstkammer-dual"
 
 
 @dataclass
@@ -182,6 +182,10 @@ def open_run(run: str | Path) -> Run:
         refuse_pickles(folder)
         if (folder / OLD_FILE).is_file():
             say(f"{folder / OLD_FILE} is of an earlier version and is not used; train again for calibrated answers.")
+    if local and _model_type(folder) == DUAL:
+        raise ModelError(
+            f"{folder} is a model of pictures and captions, which has no labels; name a run that learned some."
+        )
     model, processor = load_pretrained(str(run))
     config = model.config
     labels = tuple(config.id2label[i] for i in range(config.num_labels))
@@ -210,6 +214,13 @@ def open_run(run: str | Path) -> Run:
         calibration=Calibration.of_config(said, len(labels)),
         thresholds=thresholds_of(said, len(labels)) if multi_label else None,
     )
+
+
+def _model_type(folder: Path) -> str:
+    try:
+        return str(json.loads((folder / "config.json").read_text(encoding="utf-8")).get("model_type"))
+    except (OSError, ValueError, AttributeError):
+        return ""  # `transformers` says what is wrong with it
 
 
 def read_geometry(processor: Any, *, channels: int, grey: bool, name: str) -> PictureGeometry:
