@@ -18,9 +18,10 @@ from transformers import ResNetConfig, ResNetForImageClassification
 from kunstkammer.data.plates import PlateSettings
 from kunstkammer.errors import ModelError, RecipeError, guess, unknown_name
 from kunstkammer.models.calibration import CALIBRATION_KEY, THRESHOLDS_KEY
+from kunstkammer.models.folders import is_folder, refuse_pickles
 from kunstkammer.models.geometry import PictureGeometry
 from kunstkammer.models.heads import are_names, label_names_of, rows_by_label, take_over_rows
-from kunstkammer.models.run import is_folder, load_pretrained, model_channels, read_geometry, refuse_pickles
+from kunstkammer.models.run import load_pretrained, model_channels, read_geometry
 from kunstkammer.models.sketchnet import SketchNet, SketchNetConfig
 from kunstkammer.progress import say
 from kunstkammer.registry import get, names, register

@@ -105,8 +105,9 @@ def fit_neighbours(
     from kunstkammer.evaluation.part import training_part
     from kunstkammer.models.digest import weights_digest
     from kunstkammer.models.features import collect_features
+    from kunstkammer.models.folders import is_folder
     from kunstkammer.models.neighbours import Neighbours
-    from kunstkammer.models.run import is_folder, open_run
+    from kunstkammer.models.run import open_run
 
     if pictures < 2:
         raise DataError(f"pictures is {pictures}; give at least 2.")

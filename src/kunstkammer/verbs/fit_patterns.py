@@ -102,7 +102,8 @@ def fit_patterns(
     from kunstkammer.evaluation.part import training_part
     from kunstkammer.explanation.patterns.fit import fit_patterns as fit
     from kunstkammer.explanation.patterns.statistics import check_estimator
-    from kunstkammer.models.run import is_folder, open_run
+    from kunstkammer.models.folders import is_folder
+    from kunstkammer.models.run import open_run
 
     check_estimator(estimator)
     if pictures is not None and pictures < 1:

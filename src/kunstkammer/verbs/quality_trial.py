@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from kunstkammer.explanation.quality.store import Arrays, Store
     from kunstkammer.explanation.signal import SignalQuality
     from kunstkammer.models.run import Run
-    from kunstkammer.verbs.quality import Quality
+    from kunstkammer.verbs.quality_found import Quality
 
 SHOWN = 6
 """So many pictures stand in the figure of all methods."""
@@ -253,7 +253,7 @@ class Trial:
         from kunstkammer.evaluation.map_quality import check_claims, judge, summarise_signal
         from kunstkammer.explanation.patterns.moments import TARGETS
         from kunstkammer.explanation.signal import SIGNALS
-        from kunstkammer.verbs.quality import Quality
+        from kunstkammer.verbs.quality_found import Quality
 
         summaries = []
         if signal is not None:

@@ -379,7 +379,7 @@ def label_prior(collection: Collection, parts: Parts) -> np.ndarray:
 
 def data_facts(collection: Collection, seen: Survey, parts: Parts, recipe: Recipe) -> dict[str, Any]:
     """Return what the report and the card say of the data."""
-    from kunstkammer.data.fingerprints import duplicate_groups
+    from kunstkammer.data.copies import duplicate_groups
     from kunstkammer.training.prepared import preparation_note
 
     sizes = Counter(duplicate_groups(seen).tolist())

@@ -68,7 +68,7 @@ class Bench:
     @classmethod
     def set_up(cls, a: Any, b: Any, recipe: Recipe, folder: Path) -> Bench:
         """Read both collections, look them over, and settle which pictures adapt and which measure."""
-        from kunstkammer.data.fingerprints import duplicate_groups
+        from kunstkammer.data.copies import duplicate_groups
         from kunstkammer.data.groups import join_groups
         from kunstkammer.data.readers import read
         from kunstkammer.data.survey import survey
@@ -346,7 +346,7 @@ def _parts_of_b(
     B's own test part measures and its training part adapts, where it has both; otherwise B is halved, copies kept
     together. A picture that A learnt from never measures.
     """
-    from kunstkammer.data.fingerprints import duplicate_groups
+    from kunstkammer.data.copies import duplicate_groups
     from kunstkammer.data.split import split_collection
 
     readable = np.ones(len(collection), dtype=bool)

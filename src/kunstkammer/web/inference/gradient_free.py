@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from kunstkammer.explanation.windows import windows_over
 from kunstkammer.pictures.framing import central
-from kunstkammer.web.inference.engines import Floats, Plates
+
+if TYPE_CHECKING:
+    from kunstkammer.web.inference.engines import Floats, Plates
 
 AT_ONCE = 8
 """Covered versions of a picture that go through the network together."""

@@ -6,15 +6,17 @@ import hashlib
 import os
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import onnxruntime
 
 from kunstkammer.errors import ModelError, guess
 from kunstkammer.models.exported import CLASS_MAPS, FEATURES, INPUT, LOGITS, ONNX_FILE, SETTINGS_FILE, read_exported
-from kunstkammer.web.inference.engines import Floats, Plates
 from kunstkammer.web.inference.gradient_free import grad_cam, occlusion
+
+if TYPE_CHECKING:
+    from kunstkammer.web.inference.engines import Floats, Plates
 
 AT_ONCE = 8
 """Pictures that go through the network together. More are not faster on a processor (MobileNetV2 at 224 px, a thread:
