@@ -66,22 +66,24 @@ def explain_quality(
             the patterns beside it belong to other weights.
     """
     from kunstkammer.data.readers import read
-    from kunstkammer.explanation.quality.plan import PATTERN_METHODS, Plan, check_plan, methods_asked
+    from kunstkammer.explanation.facts import facts_of
+    from kunstkammer.explanation.quality.plan import Plan, check_plan, methods_asked
     from kunstkammer.models.run import open_run
     from kunstkammer.verbs.quality_parts import plan_parts, say_unreadable
     from kunstkammer.verbs.quality_trial import Trial
 
     methods = methods_asked(method)
+    by_patterns = any(facts_of(name).patterns for name in methods)
     plan = Plan(methods, patch, steps, points, fill, relevance, seed=seed)
     if pictures < 1 or signals < 0:
         raise DataError(f"pictures is {pictures} and signals {signals}; give at least 1 and 0.")
     checkpoint = open_run(run)
     check_plan(plan, checkpoint.geometry.input_size)
-    patterns = _own_patterns(checkpoint) if set(methods) & set(PATTERN_METHODS) else None
+    patterns = _own_patterns(checkpoint) if by_patterns else None
     collection = read(data, label_column=label_column, label_separator=label_separator)
     seen = _look(collection, checkpoint)
     say_unreadable(list(seen.errors.values()))
-    fits = patterns is None and bool(set(methods) & set(PATTERN_METHODS))
+    fits = patterns is None and by_patterns
     parts = plan_parts(checkpoint, collection, seen, pictures=pictures, signals=signals, fits=fits, seed=seed)
     folder = Path(out) if out is not None else (Path(run) if Path(run).is_dir() else Path()) / "quality"
     say(f"Measuring {len(methods)} methods on {len(parts.measured)} pictures ({parts.name}) of {collection.name}.")

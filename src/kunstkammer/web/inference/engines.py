@@ -35,6 +35,8 @@ class Engine(Protocol):
         explainers: names of the registry kind "explainers" that can explain it, in the order in which they are shown;
             () where nothing can.
         slow_explainers: those of them that take many passes.
+        families: the family of each of them, as the registry has it.
+        usual_explainer: the one that is offered first; "" where nothing can explain it.
         has_features: whether `logits_and_features` gives features.
     """
 
@@ -49,6 +51,8 @@ class Engine(Protocol):
     facts: Mapping[str, Any]
     explainers: tuple[str, ...]
     slow_explainers: tuple[str, ...]
+    families: Mapping[str, str]
+    usual_explainer: str
     has_features: bool
 
     def logits(self, plates: Plates) -> Floats:

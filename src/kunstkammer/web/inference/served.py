@@ -187,6 +187,8 @@ def _facts(folder: Path, engine: Engine, neighbours: Neighbours | None) -> Mappi
         "data": {"name": data.get("name"), "pictures": data.get("pictures"), "parts": data.get("parts")},
         "picture": {"height": plate.height, "width": plate.width, "grey": plate.grey, "fit": plate.fit},
         "slow_explainers": list(engine.slow_explainers),
+        "explainer_families": dict(engine.families),
+        "usual_explainer": engine.usual_explainer,
         "neighbours": None if neighbours is None else len(neighbours),
         "calibration": None,
     }
