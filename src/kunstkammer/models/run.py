@@ -20,6 +20,7 @@ from torch import Tensor
 from kunstkammer.errors import ModelError
 from kunstkammer.metrics.decisions import decide, to_probabilities
 from kunstkammer.models.calibration import OLD_FILE, Calibration, thresholds_of
+from kunstkammer.models.devices import answer_exactly, choose_device
 from kunstkammer.models.environment import quiet_transformers
 from kunstkammer.models.exported import is_exported
 from kunstkammer.models.folders import is_folder, refuse_pickles
@@ -68,6 +69,11 @@ class Run:
     thresholds: np.ndarray | None = None
 
     @property
+    def device(self) -> torch.device:
+        """Where its network runs. Pictures are brought there, and answers back."""
+        return next(self.model.parameters()).device
+
+    @property
     def plate_settings(self) -> PlateSettings:
         """The plates that `prepare` and `logits` take."""
         return self.geometry.plate
@@ -104,7 +110,7 @@ class Run:
 
     def prepare(self, plates: Tensor) -> Tensor:
         """Return the normalised float32 input for uint8 plates (N, 1 or 3, H, W), on the model's device."""
-        return self.geometry.prepare(plates.to(next(self.model.parameters()).device))
+        return self.geometry.prepare(plates.to(self.device))
 
     @torch.inference_mode()
     def logits(self, plates: Tensor, **extras: Tensor) -> Tensor:
@@ -128,13 +134,17 @@ class Run:
         return {} if rows is None else {"text_features": rows}
 
 
-def open_run(run: str | Path) -> Run:
+def open_run(run: str | Path, device: str | None = None) -> Run:
     """Open a run folder, a checkpoint folder or a hub id for answering.
 
     Only safetensors are read and no code from a checkpoint is run. A hub id is looked up in the local cache first and
-    fetched only because the user named it. Raises `ModelError` where there is nothing to open, and says why.
+    fetched only because the user named it. `device` is where its network runs: "auto", "cpu", "cuda" or "mps"; None for
+    KUNSTKAMMER_DEVICE in the environment, else auto (`models.devices`). Raises `ModelError` where there is nothing to
+    open, or no such device, and says why.
     """
     keep_freed_memory()
+    place = choose_device(device)
+    answer_exactly(place)
     local = is_folder(run)
     facts: dict[str, Any] = {}
     if local:
@@ -172,7 +182,7 @@ def open_run(run: str | Path) -> Run:
     said = config.to_dict()
     return Run(
         path=str(run),
-        model=model.to(memory_format=torch.channels_last),  # type: ignore[call-overload]
+        model=model.to(device=place, memory_format=torch.channels_last),  # type: ignore[call-overload]
         geometry=geometry,
         label_names=labels,
         multi_label=multi_label,

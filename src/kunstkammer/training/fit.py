@@ -127,6 +127,7 @@ def fit(
     resume: bool = False,
     strangers: Plates | None = None,
     extras: Mapping[str, Any] | None = None,
+    device: str | None = None,
 ) -> Fit:
     """Train `model` by a recipe and write it to `run` as an ordinary checkpoint folder.
 
@@ -139,6 +140,7 @@ def fit(
         resume: go on from the newest state in `run`, exactly as if nothing had happened.
         strangers: readable plates of a second domain that lend their style; used where the recipe mixes styles.
         extras: what the model takes beside the pixels, by the name of its argument, a row a plate.
+        device: where it learns, as for `models.devices.choose_device`. The recipe does not say: it trains anywhere.
 
     Raises:
         KunstkammerError: where the loss is no longer a number, no epoch has a finite validation loss and metric, the
@@ -162,7 +164,7 @@ def fit(
             say(epoch_line(record, epochs))
             tracker(record)
 
-        trainer = PlateTrainer(model, recipe, lesson, on_epoch)
+        trainer = PlateTrainer(model, recipe, lesson, on_epoch, device)
         if state is None or not _finished(trainer, state, epochs):
             trainer.train(resume_from_checkpoint=str(state) if state else None)
     best = trainer.progress.require_best()

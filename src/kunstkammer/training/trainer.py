@@ -18,11 +18,12 @@ from torch.utils.data import DataLoader, Dataset
 from transformers import PrinterCallback, Trainer, TrainerCallback, TrainingArguments
 
 from kunstkammer.errors import KunstkammerError
+from kunstkammer.models.devices import choose_device
 from kunstkammer.progress import say
 from kunstkammer.training.best_epoch import Progress
 from kunstkammer.training.losses import WEIGHTS
 from kunstkammer.training.optimization import make_optimizer, rate_factor
-from kunstkammer.training.precision import training_device, use_bf16
+from kunstkammer.training.precision import use_bf16
 from kunstkammer.training.sampling import BatchKey, SeededBatches
 from kunstkammer.training.state import (
     BEST,
@@ -120,9 +121,8 @@ class Tally:
         return {"train_loss": self.loss / seen, "train_accuracy": self.correct / seen}
 
 
-def training_arguments(recipe: Recipe, run: Path) -> TrainingArguments:
+def training_arguments(recipe: Recipe, run: Path, device: torch.device) -> TrainingArguments:
     """Return the Trainer's arguments for a recipe; all that it would do by itself (saving, logging) is left to us."""
-    device = training_device()
     return TrainingArguments(
         output_dir=str(run),
         per_device_train_batch_size=recipe.training.batch_size,
@@ -152,7 +152,12 @@ class PlateTrainer(Trainer):
     """
 
     def __init__(
-        self, model: Any, recipe: Recipe, lesson: Lesson, on_epoch: Callable[[dict], None] | None = None
+        self,
+        model: Any,
+        recipe: Recipe,
+        lesson: Lesson,
+        on_epoch: Callable[[dict], None] | None = None,
+        device: str | None = None,
     ) -> None:
         self.recipe = recipe
         self.lesson = lesson
@@ -164,7 +169,7 @@ class PlateTrainer(Trainer):
         self.on_epoch = on_epoch
         super().__init__(
             model=model,
-            args=training_arguments(recipe, lesson.run),
+            args=training_arguments(recipe, lesson.run, choose_device(device)),
             train_dataset=LessonBatches(lesson),
             callbacks=[Keeper(self, settings.checkpoint_seconds)],
         )

@@ -78,6 +78,7 @@ def fit_patterns(
     label_column: str | None = None,
     label_separator: str | None = None,
     seed: int = 0,
+    device: str | None = None,
 ) -> FittedPatterns:
     """Fit the patterns of a model on training pictures and write RUN/patterns.safetensors, whole or not at all.
 
@@ -89,6 +90,7 @@ def fit_patterns(
         estimator: "two-component", "linear" or "negative", see `kunstkammer.explanation.fit_patterns`.
         label_column, label_separator: as for `kunstkammer.read`.
         seed: of the drawing.
+        device: where the network runs, "auto", "cpu", "cuda" or "mps"; as for `open_run` where not given.
 
     A scene model's patterns are those of the picture alone.
 
@@ -110,7 +112,7 @@ def fit_patterns(
         raise DataError(f"pictures is {pictures}; give at least 1.")
     if not is_folder(run):
         raise ModelError(f"{run} is no folder to keep patterns in; fetch the checkpoint into a folder first.")
-    checkpoint = open_run(run)
+    checkpoint = open_run(run, device)
     part = training_part(checkpoint, read(data, label_column=label_column, label_separator=label_separator))
     chosen = part.collection
     if pictures is not None and pictures < len(chosen):

@@ -33,6 +33,7 @@ def explain_quality(
     seed: int = 0,
     label_column: str | None = None,
     label_separator: str | None = None,
+    device: str | None = None,
 ) -> Quality:
     """Try the methods of explanation on a model: which find what it uses, which depend on it, which are better.
 
@@ -55,6 +56,7 @@ def explain_quality(
         signals: use so many pictures for rho, at most; 0: do not measure it.
         seed: of all that is drawn at random.
         label_column, label_separator: as for `kunstkammer.read`.
+        device: where the network runs, "auto", "cpu", "cuda" or "mps"; as for `open_run` where not given.
 
     Patterns are those of RUN/patterns.safetensors, else they are fitted on the training part, or on pictures that are
     not measured where there are no parts.
@@ -77,7 +79,7 @@ def explain_quality(
     plan = Plan(methods, patch, steps, points, fill, relevance, seed=seed)
     if pictures < 1 or signals < 0:
         raise DataError(f"pictures is {pictures} and signals {signals}; give at least 1 and 0.")
-    checkpoint = open_run(run)
+    checkpoint = open_run(run, device)
     check_plan(plan, checkpoint.geometry.input_size)
     patterns = _own_patterns(checkpoint) if by_patterns else None
     collection = read(data, label_column=label_column, label_separator=label_separator)

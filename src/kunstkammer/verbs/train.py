@@ -46,6 +46,7 @@ def train(
     style: Any = None,
     text_file: str | Path | None = None,
     add: Any = None,
+    device: str | None = None,
 ) -> Measured:
     """Learn from a collection by a recipe, measure on its test part, and write a run folder with its report.
 
@@ -61,6 +62,8 @@ def train(
             as `kunstkammer corrections export` writes; validation and test stay as they are without them. A copy of a
             test picture is left out, a label that differs from that of a copy in training counts instead of it, and
             a label that `data` does not have is an error.
+        device: where the network runs, "auto", "cpu", "cuda" or "mps"; as for `open_run` where not given. It is no part
+            of the recipe, which trains anywhere; run.json says it.
 
     Returns:
         what was measured on the test part: `metrics`, `zero_r`, `report` ...
@@ -71,10 +74,12 @@ def train(
     """
     from kunstkammer.data.readers import read
     from kunstkammer.data.trainable import require_trainable
+    from kunstkammer.models.devices import choose_device
     from kunstkammer.training import run_folder
     from kunstkammer.training.recipe import Recipe
 
     run = Path(out)
+    choose_device(device)  # a device that is not there is named before anything is read
     if resume:
         run_folder.require_resumable(run)
         changed = recipe is not None or bool(settings)
@@ -95,16 +100,22 @@ def train(
     require_trainable(collection)
     if add is not None:
         collection = _with_additions(collection, add, some=choice.labels is not None)
-    return train_collection(collection, chosen, run, resume=resume, strangers=_style(style, chosen))
+    return train_collection(collection, chosen, run, resume=resume, strangers=_style(style, chosen), device=device)
 
 
 def train_collection(
-    collection: Collection, recipe: Recipe, run: Path, *, resume: bool = False, strangers: Collection | None = None
+    collection: Collection,
+    recipe: Recipe,
+    run: Path,
+    *,
+    resume: bool = False,
+    strangers: Collection | None = None,
+    device: str | None = None,
 ) -> Measured:
     """Learn from a collection that is read already; see `train`. `strangers` lend their style."""
     existed = run.exists()
     try:
-        return _learn(collection, recipe, run, resume, strangers)
+        return _learn(collection, recipe, run, resume, strangers, device)
     except BaseException as error:
         from kunstkammer.training.run_folder import holds_checkpoint
         from kunstkammer.training.state import newest_state
@@ -159,9 +170,15 @@ def _style(style: Any, recipe: Recipe) -> Collection | None:
 
 
 def _learn(
-    collection: Collection, recipe: Recipe, run: Path, resume: bool, strangers: Collection | None = None
+    collection: Collection,
+    recipe: Recipe,
+    run: Path,
+    resume: bool,
+    strangers: Collection | None = None,
+    device: str | None = None,
 ) -> Measured:
     from kunstkammer.data.survey import survey
+    from kunstkammer.models.devices import choose_device
     from kunstkammer.models.run_files import read_facts
     from kunstkammer.training import run_folder
     from kunstkammer.training.fit import finish, read_history, recipe_model
@@ -192,18 +209,20 @@ def _learn(
         say(f"The model in {run} is trained already; it is calibrated and measured.")
         facts = {**settled, "training": read_facts(run)["training"]}
     else:
-        done = _fit(recipe, model, geometry, known, extras, seen, parts, run, resume, strangers)
-        facts = {**settled, "training": training_facts(done, recipe, time.perf_counter() - start)}
+        done = _fit(recipe, model, geometry, known, extras, seen, parts, run, resume, strangers, device)
+        seconds = time.perf_counter() - start
+        facts = {**settled, "training": training_facts(done, recipe, seconds, str(choose_device(device)))}
         # Before the measurement, so that a failure in it leaves a checkpoint that `evaluate` can open.
         run_folder.write_facts(run, recipe, {"status": "trained", **facts})
     predictions = None
     if recipe.model.train != "frozen":
-        calibrate_run(run, known, extras)
+        calibrate_run(run, known, extras, device=device)
     elif isinstance(done, FrozenFit):  # whose head learnt from the validation part too
+        model.to(choose_device(device))
         predictions = frozen_predictions(done, model, geometry, collection, seen, parts)
     measured = measure_run(
         run, collection, seen, parts, recipe, facts, read_history(run),
-        warnings=warnings_of(recipe, facts), predictions=predictions,
+        warnings=warnings_of(recipe, facts), predictions=predictions, device=device,
     )  # fmt: skip
     run_folder.write_facts(run, recipe, {"status": "finished", **facts})
     finish(run)
@@ -277,6 +296,7 @@ def _fit(
     run: Path,
     resume: bool,
     strangers: Collection | None,
+    device: str | None,
 ) -> Fit:
     """Let the model learn in the way that the recipe asks for."""
     from kunstkammer.training.fit import fit
@@ -293,6 +313,7 @@ def _fit(
             rows=np.sort(np.concatenate([known.train, known.validation])),
             groups=np.array([parts.rows[i].group for i in known.rows]),
             run=run,
+            device=device,
         )
     return fit(
         recipe,
@@ -306,6 +327,7 @@ def _fit(
         resume=resume,
         strangers=None if strangers is None else _readable_plates(strangers, geometry),
         extras=extras,
+        device=device,
     )
 
 
@@ -400,7 +422,7 @@ def data_facts(collection: Collection, seen: Survey, parts: Parts, recipe: Recip
     }
 
 
-def training_facts(done: Fit, recipe: Recipe, seconds: float) -> dict[str, Any]:
+def training_facts(done: Fit, recipe: Recipe, seconds: float, device: str) -> dict[str, Any]:
     """Return what the report and the card say of the training."""
     from kunstkammer.training.frozen import FrozenFit
     from kunstkammer.training.linear_head import head_facts
@@ -414,4 +436,5 @@ def training_facts(done: Fit, recipe: Recipe, seconds: float) -> dict[str, Any]:
         "stopped_early": done.stopped_early,
         "seconds": round(done.seconds, 2),
         "seconds_in_all": round(seconds, 2),
+        "device": device,
     }

@@ -43,9 +43,9 @@ class TorchEngine:
     in memory.
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, device: str | None = None) -> None:
         """Open the folder and try what can explain it. Raises `ModelError`, also for weights that give no numbers."""
-        checkpoint = open_run(folder)
+        checkpoint = open_run(folder, device)
         self.folder = folder
         self.weights = weights_digest(folder)
         self.version = _version(folder, self.weights)
@@ -58,8 +58,7 @@ class TorchEngine:
         self.plate_settings = checkpoint.plate_settings
         self.facts: Mapping[str, Any] = checkpoint.facts
         self._checkpoint = checkpoint
-        on_cpu = next(checkpoint.model.parameters()).device.type == "cpu"
-        self._part = CPU_BATCH if on_cpu else sys.maxsize
+        self._part = CPU_BATCH if checkpoint.device.type == "cpu" else sys.maxsize
         self._explained = replace(checkpoint, model=sharing_weights(checkpoint.model))
         noise = np.random.default_rng(0).integers(0, 256, (1, *self.plate_settings.shape), np.uint8)
         if not np.isfinite(self.logits(noise)).all():
