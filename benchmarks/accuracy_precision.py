@@ -10,7 +10,8 @@ import numpy as np
 from scipy import stats
 
 from benchmarks.contest import Found, Measure, Options, Rounds, Skipped, Target, quietly
-from kunstkammer.training.precision import native_bf16, training_device
+from kunstkammer.models.devices import choose_device
+from kunstkammer.training.precision import native_bf16
 from kunstkammer.verbs.draw import draw
 from kunstkammer.verbs.train import train
 
@@ -26,7 +27,7 @@ RESAMPLES = 2000
 def measure(options: Options) -> Iterator[Found]:
     """Train with each precision from each seed; measure on the test part, which is the same for all."""
     name = f"test accuracy, recipe {RECIPE}, {options.seeds} seeds, {options.drawn} drawn pages"
-    if not native_bf16(training_device()):
+    if not native_bf16(choose_device()):
         yield Skipped(JOB, name, "this processor has no bfloat16 arithmetic")
         return
     pages = options.scratch / "pages"

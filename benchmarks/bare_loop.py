@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor, nn
 
-from kunstkammer.training.precision import training_device
+from kunstkammer.models.devices import choose_device
 
 if TYPE_CHECKING:
     from benchmarks.subjects import Subject
@@ -30,7 +30,7 @@ class InMemory:
 
     def __init__(self, subject: Subject, channels_last: bool) -> None:
         _, geometry = subject.model()
-        device = training_device()
+        device = choose_device()
         # Rows of (N, H, W, C) seen as (N, C, H, W) are channels-last without a copy.
         self.channels_last = channels_last
         values = geometry.prepare(subject.plates[:]).to(device)

@@ -8,7 +8,8 @@ from benchmarks.bare_loop import InMemory, Manner, bare_loop
 from benchmarks.contest import Contestant, Found, Options, Skipped, Target, compare, contest
 from benchmarks.plain_trainer import trainer_in_memory
 from benchmarks.subjects import RESNET, SKETCHNET, Subject, make_subject
-from kunstkammer.training.precision import native_bf16, training_device
+from kunstkammer.models.devices import choose_device
+from kunstkammer.training.precision import native_bf16
 
 JOB = "loops"
 EAGER, LAST, LAST_BF16 = "eager fp32", "channels-last fp32", "channels-last bf16"
@@ -25,7 +26,7 @@ def measure(options: Options) -> Iterator[Found]:
 
 
 def _manners(subject: Subject, options: Options) -> Iterator[Found]:
-    has_bf16 = native_bf16(training_device())
+    has_bf16 = native_bf16(choose_device())
     plain, last = InMemory(subject, channels_last=False), InMemory(subject, channels_last=True)
     epochs = min(EPOCHS, options.epochs)
     best = LAST_BF16 if has_bf16 else LAST

@@ -46,7 +46,8 @@ def facts() -> dict[str, Any]:
     """Return cores, processor, memory, whether bfloat16 is native, the device, threads and versions."""
     import torch
 
-    from kunstkammer.training.precision import native_bf16, training_device
+    from kunstkammer.models.devices import choose_device
+    from kunstkammer.training.precision import native_bf16
 
     return {
         "system": platform.system(),
@@ -56,7 +57,7 @@ def facts() -> dict[str, Any]:
         "memory_gb": memory_gb(),
         "load_before": load(),
         "native_bf16": native_bf16(torch.device("cpu")),
-        "training_device": training_device().type,
+        "training_device": choose_device().type,
         "torch_threads": torch.get_num_threads(),
         "python": platform.python_version(),
         "versions": {name: metadata.version(name) for name in PACKAGES},

@@ -21,7 +21,7 @@ from transformers import (
     TrainingArguments,
 )
 
-from kunstkammer.training.precision import training_device
+from kunstkammer.models.devices import choose_device
 
 if TYPE_CHECKING:
     from benchmarks.bare_loop import InMemory
@@ -77,8 +77,8 @@ def plain_trainer(subject: Subject, epochs: int) -> float:
             folder,
             per_device_train_batch_size=subject.batch,
             num_train_epochs=epochs,
-            use_cpu=training_device().type == "cpu",
-            dataloader_pin_memory=training_device().type == "cuda",
+            use_cpu=choose_device().type == "cpu",
+            dataloader_pin_memory=choose_device().type == "cuda",
             # Nothing that costs time: no checkpoint, no tracker, no bar.
             save_strategy="no",
             report_to=[],
@@ -116,7 +116,7 @@ def trainer_in_memory(subject: Subject, memory: InMemory, *, bf16: bool, epochs:
             per_device_train_batch_size=subject.batch,
             num_train_epochs=epochs,
             bf16=bf16,
-            use_cpu=training_device().type == "cpu",
+            use_cpu=choose_device().type == "cpu",
             max_grad_norm=0.0,
             remove_unused_columns=False,
             dataloader_pin_memory=False,

@@ -19,8 +19,9 @@ from benchmarks.plain_trainer import plain_trainer
 from benchmarks.subjects import RESNET, SKETCHNET, Subject, make_subject
 from kunstkammer.data.plates import Plates
 from kunstkammer.errors import KunstkammerError
+from kunstkammer.models.devices import choose_device
 from kunstkammer.training.fit import fit
-from kunstkammer.training.precision import training_device, use_bf16
+from kunstkammer.training.precision import use_bf16
 from kunstkammer.training.recipe import Recipe
 
 JOB = "training"
@@ -73,7 +74,7 @@ def _against_bare(subject: Subject, rounds: Mapping[str, list[float]]) -> Iterat
 
 
 def _ours_and_bare(subject: Subject, epochs: int) -> dict[str, Contestant]:
-    bf16 = use_bf16(subject.recipe.training.precision, training_device())
+    bf16 = use_bf16(subject.recipe.training.precision, choose_device())
     memory = InMemory(subject, channels_last=True)
     manner = Manner(channels_last=True, bf16=bf16)
     return {

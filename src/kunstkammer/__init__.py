@@ -8,6 +8,9 @@
     kk.predict("runs/pages", ["new-page.jpg"])
 
 Every verb of the command is a function of the same name here. Nothing heavy is imported before the first use.
+
+May import: `errors`, `_hook` and `version` at once; all else when it is first asked for.
+Public: the names of `__all__`.
 """
 
 from __future__ import annotations

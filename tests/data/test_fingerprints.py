@@ -14,9 +14,8 @@ from scipy import fft
 
 from kunstkammer.data import fingerprints
 from kunstkammer.data.collection import make_collection
-from kunstkammer.data.copies import RADIUS, near_copies
+from kunstkammer.data.copies import RADIUS, duplicate_groups, near_copies
 from kunstkammer.data.fingerprints import (
-    duplicate_groups,
     hashes_of_thumbnails,
     near_duplicates,
     pair_blocks,
@@ -214,7 +213,6 @@ def test_a_slow_change_is_not_followed_from_copy_to_copy(tmp_path):
 
 
 def test_blank_pictures_of_one_tone_are_copies_and_thousands_are_quick():
-    from kunstkammer.data.copies import group_copies
     from kunstkammer.data.survey import Survey
 
     n = 5000
@@ -231,7 +229,7 @@ def test_blank_pictures_of_one_tone_are_copies_and_thousands_are_quick():
         np.full(n, 0.5),
         {},
     )
-    groups = group_copies(seen)
+    groups = duplicate_groups(seen)
     assert len(set(groups.tolist())) == 2
     assert ((tones > 100) == (groups == groups[np.argmax(tones > 100)])).all()
 

@@ -62,14 +62,15 @@ def test_methods_are_judged_against_chance():
 def test_the_claims_are_paired_and_adjusted():
     falls = {"pattern-net": 0.6, "pattern-attribution": 0.3, "gradient": 0.3, "deconvnet": 0.5, "guided-backprop": 0.3}
     made = {name: curves(fall, seed=k) for k, (name, fall) in enumerate(falls.items())}
-    found = {(c.method, c.against): c for c in check_claims(made)}
+    claimed, against = list(falls)[:2], list(falls)[2:]
+    found = {(c.method, c.against): c for c in check_claims(made, claimed, against)}
     assert len(found) == 6
     assert {found["pattern-net", other].verdict for other in ("gradient", "deconvnet", "guided-backprop")} == {"better"}
     assert found["pattern-attribution", "deconvnet"].verdict == "worse"
     assert found["pattern-attribution", "gradient"].verdict == "undecided"
     assert all(c.adjusted >= c.p for c in found.values())
     assert found["pattern-net", "gradient"].difference.value == pytest.approx(0.15, abs=0.02)
-    assert check_claims({"pattern-net": made["pattern-net"]}) == []
+    assert check_claims({"pattern-net": made["pattern-net"]}, claimed, against) == []
 
 
 def test_rho_is_summarised_over_layers():

@@ -1,4 +1,8 @@
-"""The command: nothing but parsing and printing over the verbs."""
+"""The command: nothing but parsing and printing over the verbs.
+
+May import: anything below `cli`; it uses `verbs`, `web.serve`, `errors` and `progress`.
+Public: `main`.
+"""
 
 from __future__ import annotations
 

@@ -7,7 +7,7 @@ from typing import Annotated, Optional
 
 import typer
 
-from kunstkammer.cli.options import Data, Json, LabelColumn, LabelSeparator
+from kunstkammer.cli.options import Data, Device, Json, LabelColumn, LabelSeparator
 from kunstkammer.cli.output import answers, show
 
 
@@ -16,12 +16,13 @@ def demo(
     out: Annotated[Path, typer.Option(help="The folder to make.")] = Path("demo"),
     pictures: Annotated[int, typer.Option("-n", "--pictures", min=60, help="How many pages to draw.")] = 1000,
     seed: Annotated[int, typer.Option(min=0, help="Same seed, same pages, same model.")] = 0,
+    device: Device = None,
     json: Json = False,
 ) -> None:
     """Go the whole way on comic and manga pages that it draws itself, offline, in about a minute."""
     from kunstkammer.verbs.demo import demo as verb
 
-    show(verb(out, n=pictures, seed=seed), json)
+    show(verb(out, n=pictures, seed=seed, device=device), json)
 
 
 @answers

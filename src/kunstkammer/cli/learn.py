@@ -7,7 +7,7 @@ from typing import Annotated, Optional
 
 import typer
 
-from kunstkammer.cli.options import RECIPE_HELP, Changes, Data, Json, LabelColumn, LabelSeparator, Run, TextFile
+from kunstkammer.cli.options import RECIPE_HELP, Changes, Data, Device, Json, LabelColumn, LabelSeparator, Run, TextFile
 from kunstkammer.cli.output import answers, show
 
 
@@ -32,6 +32,7 @@ def train(
     label_column: LabelColumn = None,
     label_separator: LabelSeparator = None,
     text_file: TextFile = None,
+    device: Device = None,
     json: Json = False,
 ) -> None:
     """Learn from a collection, measure on its test part, and write the report."""
@@ -51,6 +52,7 @@ def train(
         style=style,
         text_file=text_file,
         add=add or None,
+        device=device,
     )
     show(found, json)
 
@@ -71,6 +73,7 @@ def evaluate(
     label_column: LabelColumn = None,
     label_separator: LabelSeparator = None,
     text_file: TextFile = None,
+    device: Device = None,
     json: Json = False,
 ) -> None:
     """Measure a model on a collection: every metric with its interval beside ZeroR, and the report.
@@ -89,6 +92,7 @@ def evaluate(
         label_column=label_column,
         label_separator=label_separator,
         text_file=text_file,
+        device=device,
     )
     show(found, json)
 
@@ -112,6 +116,7 @@ def transfer(
     ] = None,
     set_: Changes = None,
     resume: Annotated[bool, typer.Option("--resume", help="Go on with an experiment that was stopped.")] = False,
+    device: Device = None,
     json: Json = False,
 ) -> None:
     """Learn from one kind of pictures without and with each preparation, and measure the error on another kind."""
@@ -120,4 +125,7 @@ def transfer(
 
     asked = [part for part in conditions.split(",") if part.strip()] if conditions is not None else None
     settings = parse_settings(set_ or [])
-    show(verb(a, b, recipe, out=out, seeds=seeds, conditions=asked, settings=settings, resume=resume), json)
+    show(
+        verb(a, b, recipe, out=out, seeds=seeds, conditions=asked, settings=settings, resume=resume, device=device),
+        json,
+    )

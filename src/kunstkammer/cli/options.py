@@ -31,4 +31,9 @@ Changes = Annotated[
     typer.Option("--set", metavar="KEY=VALUE", help="Change a key of the recipe, for example training.epochs=3."),
 ]
 
+Device = Annotated[
+    Optional[str],  # noqa: UP045
+    typer.Option(help="Where the network runs: auto, cpu, cuda or mps. [default: KUNSTKAMMER_DEVICE, else auto]"),
+]
+
 RECIPE_HELP = "A name of `kunstkammer list recipes`, or a YAML file."

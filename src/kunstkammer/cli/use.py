@@ -7,7 +7,7 @@ from typing import Annotated, Optional
 
 import typer
 
-from kunstkammer.cli.options import Data, Json, LabelColumn, LabelSeparator, Paths, Run
+from kunstkammer.cli.options import Data, Device, Json, LabelColumn, LabelSeparator, Paths, Run
 from kunstkammer.cli.output import answers, show
 from kunstkammer.errors import DataError
 
@@ -19,12 +19,13 @@ def predict(
     out: Annotated[Optional[Path], typer.Option(help="Also write the predictions as .csv or .jsonl.")] = None,  # noqa: UP045
     top: Annotated[int, typer.Option(min=1, help="How many labels to show for each picture.")] = 5,
     batch_size: Annotated[int, typer.Option(min=1, help="Pictures the model sees at a time.")] = 32,
+    device: Device = None,
     json: Json = False,
 ) -> None:
     """Say what pictures show."""
     from kunstkammer.verbs.predict import predict as verb
 
-    show(verb(run, paths, out=out, top=top, batch_size=batch_size), json)
+    show(verb(run, paths, out=out, top=top, batch_size=batch_size, device=device), json)
 
 
 @answers
@@ -58,6 +59,7 @@ def explain(
             "by comma; or all.",
         ),
     ] = None,
+    device: Device = None,
     json: Json = False,
 ) -> None:
     """Show where in a picture the model saw what it says."""
@@ -67,9 +69,9 @@ def explain(
     if (preferred is None) == (not paths):
         raise DataError("Name the pictures to explain, or --preferred LABEL to have one made; not both, not neither.")
     if preferred is not None:
-        show(make(run, preferred, versus=versus, out=out), json)
+        show(make(run, preferred, versus=versus, out=out, device=device), json)
         return
-    show(verb(run, paths or [], method=method, target=target, versus=versus, out=out, raw=raw), json)
+    show(verb(run, paths or [], method=method, target=target, versus=versus, out=out, raw=raw, device=device), json)
 
 
 @answers
@@ -85,6 +87,7 @@ def fit_patterns(
     ] = "two-component",
     label_column: LabelColumn = None,
     label_separator: LabelSeparator = None,
+    device: Device = None,
     json: Json = False,
 ) -> None:
     """Find what each layer of a model is about, for the methods pattern-net and pattern-attribution."""
@@ -97,6 +100,7 @@ def fit_patterns(
         estimator=estimator,
         label_column=label_column,
         label_separator=label_separator,
+        device=device,
     )
     show(found, json)
 
@@ -121,6 +125,7 @@ def explain_quality(
     seed: Annotated[int, typer.Option(min=0, help="Same seed, same figures.")] = 0,
     label_column: LabelColumn = None,
     label_separator: LabelSeparator = None,
+    device: Device = None,
     json: Json = False,
 ) -> None:
     """Say which methods of explanation can be trusted on a model: do they find what it uses, do they depend on it?"""
@@ -141,6 +146,7 @@ def explain_quality(
         seed=seed,
         label_column=label_column,
         label_separator=label_separator,
+        device=device,
     )
     show(found, json)
 
@@ -150,12 +156,13 @@ def export(
     run: Run,
     out: Annotated[Optional[Path], typer.Option(help="The folder to make. [default: RUN-onnx]")] = None,  # noqa: UP045
     onnx: Annotated[bool, typer.Option("--onnx", help="As ONNX, the one form there is.")] = True,
+    device: Device = None,
     json: Json = False,
 ) -> None:
     """Write a model so that it answers without torch: as ONNX, with all that `serve` on a small host needs."""
     from kunstkammer.verbs.export import export as verb
 
-    show(verb(run, out=out), json)
+    show(verb(run, out=out, device=device), json)
 
 
 @answers
@@ -166,11 +173,21 @@ def fit_neighbours(
     seed: Annotated[int, typer.Option(min=0, help="Of the drawing, where there are more.")] = 0,
     label_column: LabelColumn = None,
     label_separator: LabelSeparator = None,
+    device: Device = None,
     json: Json = False,
 ) -> None:
     """Keep a model's training pictures beside it: the page then shows the nearest, examples, and what is far off."""
     from kunstkammer.verbs.fit_neighbours import fit_neighbours as verb
 
     show(
-        verb(run, data, pictures=pictures, seed=seed, label_column=label_column, label_separator=label_separator), json
+        verb(
+            run,
+            data,
+            pictures=pictures,
+            seed=seed,
+            label_column=label_column,
+            label_separator=label_separator,
+            device=device,
+        ),
+        json,
     )

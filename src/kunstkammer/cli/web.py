@@ -7,6 +7,7 @@ from typing import Annotated, Optional
 
 import typer
 
+from kunstkammer.cli.options import Device
 from kunstkammer.cli.output import answers
 
 
@@ -39,6 +40,7 @@ def serve(
         Optional[bool],  # noqa: UP045
         typer.Option("--trusted-proxy", help="Believe X-Forwarded-For and -Proto: only behind a proxy of one's own."),
     ] = None,
+    device: Device = None,
 ) -> None:
     """Serve models as a page and an API: upload, see, understand, correct, delete.
 
@@ -56,4 +58,5 @@ def serve(
         admin_password=admin_password,
         expire_days=expire_days,
         trusted_proxy=trusted_proxy,
+        device=device,
     )

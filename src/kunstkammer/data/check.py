@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from kunstkammer.data.collection import SPLITS, Collection
-from kunstkammer.data.fingerprints import duplicate_groups
+from kunstkammer.data.copies import duplicate_groups
 from kunstkammer.data.health import SEVERITIES, Finding, Health
 from kunstkammer.data.inspections import INSPECTIONS
 from kunstkammer.data.readers import read

@@ -200,7 +200,7 @@ class Collection:
         or, with `embed`, as their bytes. Raises `ResourceError` when the disk refuses, `DataError` for a picture to
         embed that is not there.
         """
-        from kunstkammer.data.readers.saved import save_collection
+        from kunstkammer.data.saving import save_collection
 
         save_collection(self, Path(folder), embed=embed)
 

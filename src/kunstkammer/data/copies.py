@@ -36,8 +36,16 @@ _MOST_ASPECT = 0.1  # difference of the logarithms of the aspect ratios
 _AT_ONCE = 8192
 
 
-def group_copies(survey: Survey) -> np.ndarray:
-    """Return the group of each picture, int64 (N,); see `fingerprints.duplicate_groups`."""
+def duplicate_groups(survey: Survey) -> np.ndarray:
+    """Return the group of each picture, int64 (N,): copies of one picture share a number.
+
+    Equal files are copies, and so are pictures that differ only by compression, scaling, brightness, contrast, tone
+    curve or a crop of a percent or two, as far as their thumbnails show it without doubt (`near_copies`).
+    Pictures that merely look alike are not: the same page with other words, the next frame of a film, another coin from
+    the same die. Each picture of a group is a copy of the group's chief picture, so groups do not grow by chains. Blank
+    pictures of one tone are copies. Groups are numbered in the order in which they begin; an unreadable picture is
+    alone in its own.
+    """
     keys = np.array([digest or f"unreadable {i}" for i, digest in enumerate(survey.sha256)])
     _, first, content = np.unique(keys, return_index=True, return_inverse=True)
     leader = first.copy()

@@ -8,15 +8,11 @@ exact integer arithmetic, and so the same on every machine.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
 
 import numpy as np
 from PIL import Image
 
 from kunstkammer.data.single_pass import THUMBNAIL, thumbnail_of
-
-if TYPE_CHECKING:
-    from kunstkammer.data.survey import Survey
 
 _SCALE = 4096  # of the integer cosines; all sums stay below 2**53 and so are exact in float64
 _QUERIES_AT_ONCE = 512
@@ -98,18 +94,3 @@ def pair_blocks(values: np.ndarray, radius: int) -> Iterator[tuple[np.ndarray, n
         queries = start + np.repeat(np.arange(len(limits) - 1), np.diff(limits).astype(np.int64))
         later = found > queries
         yield np.stack([queries[later], found[later]], axis=1), bits[later].astype(np.int64)
-
-
-def duplicate_groups(survey: Survey) -> np.ndarray:
-    """Return the group of each picture, int64 (N,): copies of one picture share a number.
-
-    Equal files are copies, and so are pictures that differ only by compression, scaling, brightness, contrast, tone
-    curve or a crop of a percent or two, as far as their thumbnails show it without doubt (`copies.near_copies`).
-    Pictures that merely look alike are not: the same page with other words, the next frame of a film, another coin from
-    the same die. Each picture of a group is a copy of the group's chief picture, so groups do not grow by chains. Blank
-    pictures of one tone are copies. Groups are numbered in the order in which they begin; an unreadable picture is
-    alone in its own.
-    """
-    from kunstkammer.data.copies import group_copies
-
-    return group_copies(survey)

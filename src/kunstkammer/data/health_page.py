@@ -15,12 +15,12 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup, escape
 from PIL import Image, features
 
-from kunstkammer.data.health import Finding, Health
 from kunstkammer.errors import PictureError
 from kunstkammer.version import __version__
 
 if TYPE_CHECKING:
     from kunstkammer.data.collection import Collection
+    from kunstkammer.data.health import Finding, Health
 
 SIDE = 220
 QUALITY = 68

@@ -21,10 +21,6 @@ ALIKE = 0.5
 """Maps whose mean rank correlation lies below this, interval and all, count as unlike."""
 KEPT = 0.1
 """Relevance that differs from the logit by no more than this share of it, in the middle picture, counts as kept."""
-CLAIMED = ("pattern-net", "pattern-attribution")
-"""Which methods Kindermans et al. 2017 claim to be better ..."""
-AGAINST = ("gradient", "deconvnet", "guided-backprop")
-"""... and than which."""
 PASSED, FAILED, UNDECIDED = "passed", "failed", "undecided"
 
 
@@ -199,15 +195,17 @@ def judge(name: str, raw: Raw, random: Floats) -> MethodQuality:
     )
 
 
-def check_claims(curves: Mapping[str, Floats]) -> list[Claim]:
+def check_claims(curves: Mapping[str, Floats], claimed: Sequence[str], against: Sequence[str]) -> list[Claim]:
     """Test whether the claimed methods fall faster than those they are claimed to be better than, as far as both exist.
 
     Args:
         curves: method -> probability along the curve, (N, points), most relevant first, the same pictures.
+        claimed: the methods that Kindermans et al. 2017 claim to be better ...
+        against: ... and than which.
 
     Source: Kindermans et al. 2017, section 5 (figure 4); p-values adjusted after Holm 1979.
     """
-    pairs = [(a, b) for a in CLAIMED for b in AGAINST if a in curves and b in curves]
+    pairs = [(a, b) for a in claimed for b in against if a in curves and b in curves]
     found = [_mean(curves[b].mean(axis=1) - curves[a].mean(axis=1)) for a, b in pairs]
     adjusted = holm([p for _, p in found]) if found else []
     return [

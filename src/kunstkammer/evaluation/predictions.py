@@ -14,6 +14,8 @@ import torch
 from kunstkammer.data.decoding import in_windows
 from kunstkammer.data.plates import make_plate
 from kunstkammer.errors import DataError, PictureError
+from kunstkammer.evaluation import tables
+from kunstkammer.evaluation.tables import UNLABELLED
 from kunstkammer.metrics.decisions import decide
 from kunstkammer.progress import progress, say
 
@@ -21,8 +23,6 @@ if TYPE_CHECKING:
     from kunstkammer.data.collection import Collection
     from kunstkammer.data.plates import Plates, PlateSettings
     from kunstkammer.models.run import Run
-
-UNLABELLED = -1
 
 WINDOW_BATCHES = 8
 """Batches that are decoded, and held in memory, at a time."""
@@ -139,8 +139,6 @@ class Predictions:
 
         Raises `DataError` for another suffix, `ResourceError` when the disk refuses.
         """
-        from kunstkammer.evaluation import tables
-
         return tables.save(self, Path(path))
 
     @classmethod
@@ -148,9 +146,7 @@ class Predictions:
         """Read what `save` wrote. A CSV file does not say whether a picture can have many labels: without
         `multi_label` that is seen from its rows, which add up to 1 when it cannot.
         """
-        from kunstkammer.evaluation import tables
-
-        return tables.load(Path(path), multi_label)
+        return cls(**tables.load(Path(path), multi_label)._asdict())
 
 
 def predict_collection(

@@ -16,18 +16,32 @@ import json
 import re
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
 from kunstkammer.errors import DataError
-from kunstkammer.evaluation.predictions import UNLABELLED, Predictions
 from kunstkammer.files import atomic_file
+
+if TYPE_CHECKING:
+    from kunstkammer.evaluation.predictions import Predictions
+
+UNLABELLED = -1
 
 SEPARATOR = "|"
 _HEAD = ["file", "label", "probability"]
 _RISKY = re.compile(r"[=+\-@\t\r]")
 _RISKY_LABEL = re.compile(r"'*[=+\-@\t\r]")
+
+
+class Columns(NamedTuple):
+    """What a file of predictions holds: the attributes of `Predictions` by these names."""
+
+    files: list[str]
+    label_names: tuple[str, ...]
+    probabilities: np.ndarray
+    targets: np.ndarray | None
+    multi_label: bool
 
 
 def save(predictions: Predictions, path: Path) -> Path:
@@ -40,7 +54,7 @@ def save(predictions: Predictions, path: Path) -> Path:
     return path
 
 
-def load(path: Path, multi_label: bool | None = None) -> Predictions:
+def load(path: Path, multi_label: bool | None = None) -> Columns:
     """Read a .csv or .jsonl file that `save` wrote; raises `DataError` where it is not one."""
     readers = {".csv": _read_csv, ".jsonl": _read_jsonl}
     if path.suffix.lower() not in readers:
@@ -62,7 +76,7 @@ def _write_csv(predictions: Predictions, path: Path) -> None:
             writer.writerow([_guard_file(name), _guard_label(label), _digits(row.max()), *map(_digits, row)])
 
 
-def _read_csv(path: Path, multi_label: bool | None) -> Predictions:
+def _read_csv(path: Path, multi_label: bool | None) -> Columns:
     with open(path, encoding="utf-8-sig", newline="") as file:
         rows = csv.reader(file)
         head = next(rows, [])
@@ -76,7 +90,7 @@ def _read_csv(path: Path, multi_label: bool | None) -> Predictions:
     if multi_label is None:
         multi_label = bool(np.any(np.abs(probabilities.sum(axis=1) - 1) > 1e-3))
     files = [_bare_file(row[0]) for row in table]
-    return Predictions(files, tuple(map(_bare_label, head[3:])), probabilities, None, multi_label)
+    return Columns(files, tuple(map(_bare_label, head[3:])), probabilities, None, multi_label)
 
 
 def _write_jsonl(predictions: Predictions, path: Path) -> None:
@@ -108,7 +122,7 @@ def _distinct(names: tuple[str, ...]) -> list[str]:
     return keys
 
 
-def _read_jsonl(path: Path, multi_label: bool | None) -> Predictions:
+def _read_jsonl(path: Path, multi_label: bool | None) -> Columns:
     with open(path, encoding="utf-8") as file:
         lines = [json.loads(line) for line in file if line.strip()]
     if not lines:
@@ -119,7 +133,7 @@ def _read_jsonl(path: Path, multi_label: bool | None) -> Predictions:
     targets = None
     if any("truth" in line for line in lines):
         targets = np.stack([_target(line.get("truth"), names, many) for line in lines])
-    return Predictions([line["file"] for line in lines], names, probabilities, targets, many)
+    return Columns([line["file"] for line in lines], names, probabilities, targets, many)
 
 
 def _target(truth: list[str] | None, names: tuple[str, ...], many: bool) -> np.ndarray:

@@ -1,5 +1,8 @@
 """Why it decided so: one file per family of methods, one interface.
 
+May import: `models`, `metrics`, `pictures`, `files`, `progress`, `registry`, `errors`.
+Public: `explain`, `find_layer`, `fit_patterns`, `Patterns`, `preferred_input`, `signal_quality`; kind "explainers".
+
 - `task`: what a method is given, and how it is held: `Task`, `borrowed`
 - `target`: which class is explained
 - `interface`: `explain`, which checks everything and calls the method

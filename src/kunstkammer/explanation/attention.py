@@ -14,6 +14,7 @@ from torch.overrides import TorchFunctionMode
 
 from kunstkammer.errors import ModelError, unknown_name
 from kunstkammer.explanation.centres import lay_over
+from kunstkammer.explanation.facts import ExplainerFacts
 from kunstkammer.explanation.layers import Place, find_place, watched
 from kunstkammer.explanation.task import Task
 from kunstkammer.registry import register
@@ -32,6 +33,7 @@ PICTURES_AT_ONCE = 4
     "explainers",
     "attention-rollout",
     "Attention of all layers multiplied, half of each its residual path (Abnar and Zuidema 2020, section 3)",
+    ExplainerFacts("attention"),
 )
 def attention_rollout(task: Task, *, heads: str = "mean", upsample: bool = True) -> Tensor:
     """Return how much of each place reaches the tokens that the answer is read from, (N, 1, H, W), never negative.
@@ -68,6 +70,7 @@ def attention_rollout(task: Task, *, heads: str = "mean", upsample: bool = True)
     "explainers",
     "attention-gradient",
     "Attention of all layers, weighted by its gradient where that is positive (Chefer et al. 2021, section 3)",
+    ExplainerFacts("attention", usual=True),
 )
 def attention_gradient(task: Task, *, upsample: bool = True) -> Tensor:
     """Return the attention that raises the logit, rolled out over the layers, (N, 1, H, W), never negative.

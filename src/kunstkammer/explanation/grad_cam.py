@@ -7,13 +7,17 @@ from torch import Tensor
 
 from kunstkammer.errors import ModelError
 from kunstkammer.explanation.centres import lay_over
+from kunstkammer.explanation.facts import ExplainerFacts
 from kunstkammer.explanation.layers import Place, find_place, watched
 from kunstkammer.explanation.task import Task
 from kunstkammer.registry import register
 
 
 @register(
-    "explainers", "grad-cam", "Grad-CAM: the last map weighted by mean gradients (Selvaraju et al. 2017, section 3)"
+    "explainers",
+    "grad-cam",
+    "Grad-CAM: the last map weighted by mean gradients (Selvaraju et al. 2017, section 3)",
+    ExplainerFacts("cams", usual=True),
 )
 def grad_cam(task: Task, *, layer: str | None = None, positive_only: bool = True, upsample: bool = True) -> Tensor:
     """Return the Grad-CAM map of each picture, (N, 1, H, W).
@@ -37,6 +41,7 @@ def grad_cam(task: Task, *, layer: str | None = None, positive_only: bool = True
     "explainers",
     "grad-cam-plus-plus",
     "Grad-CAM++: the last map weighted by the gradients that raise the score (Chattopadhyay et al. 2018, section 3)",
+    ExplainerFacts("cams"),
 )
 def grad_cam_plus_plus(
     task: Task, *, layer: str | None = None, positive_only: bool = True, upsample: bool = True

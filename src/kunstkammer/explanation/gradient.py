@@ -6,6 +6,7 @@ import torch
 from torch import Tensor
 
 from kunstkammer.errors import ModelError
+from kunstkammer.explanation.facts import ExplainerFacts
 from kunstkammer.explanation.task import Task
 from kunstkammer.registry import register
 
@@ -21,7 +22,10 @@ def gradient_at(task: Task, pixels: Tensor) -> Tensor:
 
 
 @register(
-    "explainers", "gradient", "Saliency: the gradient of the logit by the pixels (Simonyan et al. 2014, section 3)"
+    "explainers",
+    "gradient",
+    "Saliency: the gradient of the logit by the pixels (Simonyan et al. 2014, section 3)",
+    ExplainerFacts("gradients", claim="against"),
 )
 def gradient(task: Task) -> Tensor:
     """Return the gradient of the class's logit by the pixels, signed, (N, C, H, W).
@@ -32,7 +36,10 @@ def gradient(task: Task) -> Tensor:
 
 
 @register(
-    "explainers", "gradient-x-input", "The gradient times the pixels it belongs to (Shrikumar et al. 2017, section 2)"
+    "explainers",
+    "gradient-x-input",
+    "The gradient times the pixels it belongs to (Shrikumar et al. 2017, section 2)",
+    ExplainerFacts("gradients"),
 )
 def gradient_x_input(task: Task) -> Tensor:
     """Return gradient times pixels, signed, (N, C, H, W): what a linear model would add up to the logit, less its bias.

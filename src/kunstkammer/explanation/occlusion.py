@@ -2,17 +2,29 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import torch
 from torch import Tensor
 
 from kunstkammer.explanation.baseline import baseline_for
+from kunstkammer.explanation.facts import Budget, ExplainerFacts
 from kunstkammer.explanation.task import Task
 from kunstkammer.explanation.windows import windows_over
 from kunstkammer.registry import register
 
 
+def _apart(size: Sequence[int]) -> Budget:
+    side = windows_over(size).side
+    places = len(windows_over(size, side, side).places)
+    return Budget({"window": side, "stride": side}, f"{places} windows that do not overlap")
+
+
 @register(
-    "explainers", "occlusion", "How far the logit falls when a window is covered (Zeiler and Fergus 2014, section 4.2)"
+    "explainers",
+    "occlusion",
+    "How far the logit falls when a window is covered (Zeiler and Fergus 2014, section 4.2)",
+    ExplainerFacts("windows", cost="many", gradients=False, cheaper=_apart),
 )
 def occlusion(
     task: Task, *, window: int | None = None, stride: int | None = None, value: str | Tensor = "mean", seed: int = 0

@@ -4,40 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-ORDER = (
-    "gradient",
-    "gradient-x-input",
-    "smoothgrad",
-    "integrated-gradients",
-    "deconvnet",
-    "guided-backprop",
-    "grad-cam",
-    "grad-cam-plus-plus",
-    "guided-grad-cam",
-    "occlusion",
-    "prediction-difference",
-    "lrp-z",
-    "lrp-epsilon",
-    "lrp-gamma",
-    "lrp-alpha-beta",
-    "lrp-w-square",
-    "lrp-flat",
-    "lrp-z-box",
-    "lrp-composite",
-    "deep-taylor",
-    "pattern-net",
-    "pattern-attribution",
-    "attention-rollout",
-    "attention-gradient",
-    "attention-lrp",
-)
+from kunstkammer import registry
 
 
 def in_order(methods: Iterable[str]) -> list[str]:
-    """Return methods family by family; those that are not known here come last, by name.
+    """Return methods in the order of the registry's modules; those that it does not know come last, by name.
 
     >>> in_order(["occlusion", "my-own", "gradient"])
     ['gradient', 'occlusion', 'my-own']
     """
-    place = {name: number for number, name in enumerate(ORDER)}
-    return sorted(methods, key=lambda name: (place.get(name, len(ORDER)), name))
+    place = {entry.name: number for number, entry in enumerate(registry.in_order("explainers"))}
+    return sorted(methods, key=lambda name: (place.get(name, len(place)), name))

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import torch
 from torch import Tensor
 
 from kunstkammer.errors import ModelError
+from kunstkammer.explanation.facts import Budget, ExplainerFacts
 from kunstkammer.explanation.patch_normal import PatchNormal
 from kunstkammer.explanation.task import Task
 from kunstkammer.explanation.windows import Windows, windows_over
@@ -20,10 +21,18 @@ SURROUNDING = 0.2
 """The surroundings reach this part of the window's side beyond it (2 pixels around 10, as in the paper)."""
 
 
+def _apart_and_fewer(size: Sequence[int]) -> Budget:
+    side = windows_over(size).side
+    places = len(windows_over(size, side, side).places)
+    note = f"{places} windows, each drawn twice instead of ten times"
+    return Budget({"window": side, "stride": side, "samples": 2}, note)
+
+
 @register(
     "explainers",
     "prediction-difference",
     "Change of the log-odds when a window is drawn anew from its surroundings (Zintgraf et al. 2017, section 3)",
+    ExplainerFacts("windows", cost="many", gradients=False, cheaper=_apart_and_fewer),
 )
 def prediction_difference(
     task: Task,

@@ -2,17 +2,27 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import torch
 from torch import Tensor
 
 from kunstkammer.errors import ModelError
+from kunstkammer.explanation.facts import Budget, ExplainerFacts
 from kunstkammer.explanation.gradient import gradient_at
 from kunstkammer.explanation.task import Task
 from kunstkammer.registry import register
 
 
+def _fewer_copies(size: Sequence[int]) -> Budget:
+    return Budget({"samples": 25}, "25 noisy copies instead of 50")
+
+
 @register(
-    "explainers", "smoothgrad", "The mean gradient of noisy copies of the picture (Smilkov et al. 2017, section 3)"
+    "explainers",
+    "smoothgrad",
+    "The mean gradient of noisy copies of the picture (Smilkov et al. 2017, section 3)",
+    ExplainerFacts("gradients", cost="many", cheaper=_fewer_copies),
 )
 def smoothgrad(task: Task, *, noise: float = 0.15, samples: int = 50, seed: int = 0) -> Tensor:
     """Return the mean over `samples` of the gradient at x + n, signed, (N, C, H, W).

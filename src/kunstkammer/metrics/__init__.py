@@ -1,5 +1,5 @@
 """What a figure is, once for all who compute it: metrics, their intervals, and how probabilities become labels.
 
-May import: `errors`, `registry`. Public: `decisions` (NumPy alone), `classification` (registry kind "metrics"),
-`intervals`.
+May import: `data` (`data.groups`), `registry`, `errors`.
+Public: `decisions` (NumPy alone), `classification` (registry kind "metrics"), `intervals`.
 """

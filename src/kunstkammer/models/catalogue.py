@@ -18,9 +18,10 @@ from transformers import ResNetConfig, ResNetForImageClassification
 from kunstkammer.data.plates import PlateSettings
 from kunstkammer.errors import ModelError, RecipeError, guess, unknown_name
 from kunstkammer.models.calibration import CALIBRATION_KEY, THRESHOLDS_KEY
+from kunstkammer.models.folders import is_folder, refuse_pickles
 from kunstkammer.models.geometry import PictureGeometry
 from kunstkammer.models.heads import are_names, label_names_of, rows_by_label, take_over_rows
-from kunstkammer.models.run import is_folder, load_pretrained, model_channels, read_geometry, refuse_pickles
+from kunstkammer.models.run import load_pretrained, model_channels, read_geometry
 from kunstkammer.models.sketchnet import SketchNet, SketchNetConfig
 from kunstkammer.progress import say
 from kunstkammer.registry import get, names, register
@@ -31,6 +32,17 @@ if TYPE_CHECKING:
 DEFAULT_SIZE = 128
 DROPOUT_KEYS = ("classifier_dropout_prob", "dropout_rate")
 """What configs of `transformers` call the dropout before the output layer, where the model has one."""
+
+
+@dataclass(frozen=True)
+class ModelFacts:
+    """What others need to know of a member: whether it comes with weights that were trained elsewhere."""
+
+    pretrained: bool
+
+    def to_json(self) -> dict[str, Any]:
+        """Return what `kunstkammer list models --json` says of it."""
+        return {"pretrained": self.pretrained}
 
 
 @dataclass(frozen=True)
@@ -69,7 +81,10 @@ def _check_options(name: str, options: Mapping[str, Any], known: set[str]) -> No
 
 
 @register(
-    "models", "sketchnet", "system C's network: six 3x3 convolutions, one dense layer, 699,305 parameters at 120 px"
+    "models",
+    "sketchnet",
+    "system C's network: six 3x3 convolutions, one dense layer, 699,305 parameters at 120 px",
+    ModelFacts(pretrained=False),
 )
 def sketchnet(task: Task, **options: Any) -> SketchNet:
     """Return an untrained SketchNet (options: stages, batch_norm, batch_norm_momentum, dense, l2)."""
@@ -96,7 +111,10 @@ def _resnet(task: Task, name: str, depths: list[int], widths: list[int], layer: 
 
 
 @register(
-    "models", "resnet-10", "a residual network of 10 layers (He et al. 2016), 4.9 million parameters, from scratch"
+    "models",
+    "resnet-10",
+    "a residual network of 10 layers (He et al. 2016), 4.9 million parameters, from scratch",
+    ModelFacts(pretrained=False),
 )
 def resnet_10(task: Task, **options: Any) -> PreTrainedModel:
     """Return an untrained ResNet-10 of basic blocks."""
@@ -104,7 +122,10 @@ def resnet_10(task: Task, **options: Any) -> PreTrainedModel:
 
 
 @register(
-    "models", "resnet-18", "a residual network of 18 layers (He et al. 2016), 11.2 million parameters, from scratch"
+    "models",
+    "resnet-18",
+    "a residual network of 18 layers (He et al. 2016), 11.2 million parameters, from scratch",
+    ModelFacts(pretrained=False),
 )
 def resnet_18(task: Task, **options: Any) -> PreTrainedModel:
     """Return an untrained ResNet-18 of basic blocks."""
@@ -112,7 +133,10 @@ def resnet_18(task: Task, **options: Any) -> PreTrainedModel:
 
 
 @register(
-    "models", "resnet-34", "a residual network of 34 layers (He et al. 2016), 21.3 million parameters, from scratch"
+    "models",
+    "resnet-34",
+    "a residual network of 34 layers (He et al. 2016), 21.3 million parameters, from scratch",
+    ModelFacts(pretrained=False),
 )
 def resnet_34(task: Task, **options: Any) -> PreTrainedModel:
     """Return an untrained ResNet-34 of basic blocks."""
@@ -120,7 +144,10 @@ def resnet_34(task: Task, **options: Any) -> PreTrainedModel:
 
 
 @register(
-    "models", "resnet-50", "a residual network of 50 layers (He et al. 2016), 23.5 million parameters, from scratch"
+    "models",
+    "resnet-50",
+    "a residual network of 50 layers (He et al. 2016), 23.5 million parameters, from scratch",
+    ModelFacts(pretrained=False),
 )
 def resnet_50(task: Task, **options: Any) -> PreTrainedModel:
     """Return an untrained ResNet-50 of bottleneck blocks."""

@@ -147,7 +147,7 @@ def dual_around(backbone: PreTrainedModel, **settings: Any) -> DualEncoder:
 
 def open_dual(run: str | Path) -> DualEncoder:
     """Open a run of pictures and captions for answering. Raises `ModelError` where there is none, or it is damaged."""
-    from kunstkammer.models.run import refuse_pickles
+    from kunstkammer.models.folders import refuse_pickles
 
     folder = Path(run)
     if not (folder / "config.json").is_file():

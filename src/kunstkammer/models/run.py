@@ -17,12 +17,13 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from kunstkammer.errors import ModelError, guess
+from kunstkammer.errors import ModelError
 from kunstkammer.metrics.decisions import decide, to_probabilities
 from kunstkammer.models.calibration import OLD_FILE, Calibration, thresholds_of
-from kunstkammer.models.digest import weight_files
+from kunstkammer.models.devices import answer_exactly, choose_device
 from kunstkammer.models.environment import quiet_transformers
 from kunstkammer.models.exported import is_exported
+from kunstkammer.models.folders import is_folder, refuse_pickles
 from kunstkammer.models.geometry import PictureGeometry
 from kunstkammer.models.memory import keep_freed_memory
 from kunstkammer.models.run_files import Learned, read_facts
@@ -36,7 +37,6 @@ if TYPE_CHECKING:
     from kunstkammer.models.text_part import TextPart
     from kunstkammer.models.texts import TextRows
 
-PICKLES = (".bin", ".pt", ".pth", ".ckpt", ".pkl", ".pickle", ".h5", ".msgpack")
 SCENE, DUAL = "kunstkammer-scene", "kunstkammer-dual"
 
 
@@ -67,6 +67,11 @@ class Run:
     reads: str = "logits"
     calibration: Calibration | None = None
     thresholds: np.ndarray | None = None
+
+    @property
+    def device(self) -> torch.device:
+        """Where its network runs. Pictures are brought there, and answers back."""
+        return next(self.model.parameters()).device
 
     @property
     def plate_settings(self) -> PlateSettings:
@@ -105,7 +110,7 @@ class Run:
 
     def prepare(self, plates: Tensor) -> Tensor:
         """Return the normalised float32 input for uint8 plates (N, 1 or 3, H, W), on the model's device."""
-        return self.geometry.prepare(plates.to(next(self.model.parameters()).device))
+        return self.geometry.prepare(plates.to(self.device))
 
     @torch.inference_mode()
     def logits(self, plates: Tensor, **extras: Tensor) -> Tensor:
@@ -129,41 +134,17 @@ class Run:
         return {} if rows is None else {"text_features": rows}
 
 
-def refuse_pickles(folder: Path) -> None:
-    """Raise `ModelError` if the only weights in `folder` are a pickle or another format that is not safetensors."""
-    if weight_files(folder):
-        return
-    others = sorted(p.name for p in folder.iterdir() if p.suffix.lower() in PICKLES)
-    if others:
-        raise ModelError(
-            f"{folder} holds its weights as {others[0]}, which may run code when opened, and no model.safetensors; "
-            "convert it with safetensors (save_pretrained writes it) and try again."
-        )
-    raise ModelError(f"{folder} holds no model.safetensors; name the folder of a finished run or of a checkpoint.")
-
-
-def is_folder(name: str | Path) -> bool:
-    """Say whether `name` means a folder on this machine rather than a hub id; a missing path raises `ModelError`."""
-    path = Path(name)
-    if path.is_dir():
-        return True
-    text = str(name)
-    if path.exists():
-        raise ModelError(f"{text} is a file; name the folder that holds config.json and model.safetensors.")
-    looks_like_path = text.startswith((".", "/", "~")) or text.count("/") != 1 or path.parent.is_dir()
-    if looks_like_path:
-        siblings = [p.name for p in path.parent.iterdir() if p.is_dir()] if path.parent.is_dir() else []
-        raise ModelError(f"There is no checkpoint folder {text}.{guess(path.name, siblings)}")
-    return False
-
-
-def open_run(run: str | Path) -> Run:
+def open_run(run: str | Path, device: str | None = None) -> Run:
     """Open a run folder, a checkpoint folder or a hub id for answering.
 
     Only safetensors are read and no code from a checkpoint is run. A hub id is looked up in the local cache first and
-    fetched only because the user named it. Raises `ModelError` where there is nothing to open, and says why.
+    fetched only because the user named it. `device` is where its network runs: "auto", "cpu", "cuda" or "mps"; None for
+    KUNSTKAMMER_DEVICE in the environment, else auto (`models.devices`). Raises `ModelError` where there is nothing to
+    open, or no such device, and says why.
     """
     keep_freed_memory()
+    place = choose_device(device)
+    answer_exactly(place)
     local = is_folder(run)
     facts: dict[str, Any] = {}
     if local:
@@ -205,7 +186,7 @@ def open_run(run: str | Path) -> Run:
     said = config.to_dict()
     return Run(
         path=str(run),
-        model=model.to(memory_format=torch.channels_last),  # type: ignore[call-overload]
+        model=model.to(device=place, memory_format=torch.channels_last),  # type: ignore[call-overload]
         geometry=geometry,
         label_names=labels,
         multi_label=multi_label,

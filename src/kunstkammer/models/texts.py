@@ -19,6 +19,7 @@ from torch import Tensor
 from kunstkammer.errors import DataError, ModelError, RecipeError, guess
 from kunstkammer.files import atomic_file, atomic_folder
 from kunstkammer.models.environment import quiet_transformers
+from kunstkammer.models.folders import is_folder, refuse_pickles
 from kunstkammer.registry import get, register
 
 TENSORS_FILE, ENCODER_FOLDER = "text.safetensors", "text-encoder"
@@ -210,8 +211,6 @@ class HubText:
 
     def __init__(self, model: str | None = None, max_length: int = 128, batch_size: int = 32) -> None:
         from transformers import AutoConfig
-
-        from kunstkammer.models.run import is_folder, refuse_pickles
 
         if not model:
             raise RecipeError("text.options.model is missing: name the folder or the hub id of a text encoder.")

@@ -1,1 +1,5 @@
-"""One picture: safe reading, scaling, augmentation, overlays."""
+"""One picture: safe reading, scaling, augmentation, overlays.
+
+May import: `registry`, `errors`.
+Public: `read`, `framing`, `plate`, `augment`, `preparation`, `cartoon`, `overlay`.
+"""

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from kunstkammer.data.additions import ADDED
-from kunstkammer.data.fingerprints import duplicate_groups
+from kunstkammer.data.copies import duplicate_groups
 from kunstkammer.data.groups import names_a_group
 from kunstkammer.data.readers.rows import a_few
 

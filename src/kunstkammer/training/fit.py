@@ -128,6 +128,7 @@ def fit(
     resume: bool = False,
     strangers: Plates | None = None,
     extras: Mapping[str, Any] | None = None,
+    device: str | None = None,
 ) -> Fit:
     """Train `model` by a recipe and write it to `run` as an ordinary checkpoint folder.
 
@@ -140,6 +141,7 @@ def fit(
         resume: go on from the newest state in `run`, exactly as if nothing had happened.
         strangers: readable plates of a second domain that lend their style; used where the recipe mixes styles.
         extras: what the model takes beside the pixels, by the name of its argument, a row a plate.
+        device: where it learns, as for `models.devices.choose_device`. The recipe does not say: it trains anywhere.
 
     Raises:
         KunstkammerError: where the loss is no longer a number, no epoch has a finite validation loss and metric, the
@@ -154,13 +156,15 @@ def fit(
     )  # fmt: skip
     if settings.style_mixing is not None:
         learning.others = strangers
-    result = learn(recipe, model, learning, run, resume=resume)
+    result = learn(recipe, model, learning, run, resume=resume, device=device)
     write_checkpoint(run, model, fold_luminance(model, geometry))
     write_history(run, result.history)
     return result
 
 
-def learn(recipe: Recipe, model: Any, learning: Learning, run: Path, *, resume: bool = False) -> Fit:
+def learn(
+    recipe: Recipe, model: Any, learning: Learning, run: Path, *, resume: bool = False, device: str | None = None
+) -> Fit:
     """Let a model learn in one of the ways of learning; it has the best epoch's weights afterwards, on the CPU.
 
     Nothing is written but the states that a resume needs. Args and errors as for `fit`.
@@ -177,7 +181,7 @@ def learn(recipe: Recipe, model: Any, learning: Learning, run: Path, *, resume: 
             say(epoch_line(record, epochs))
             tracker(record)
 
-        trainer = LearningTrainer(model, recipe, learning, run, on_epoch)
+        trainer = LearningTrainer(model, recipe, learning, run, on_epoch, device)
         if state is None or not _finished(trainer, state, epochs):
             trainer.train(resume_from_checkpoint=str(state) if state else None)
     best = trainer.progress.require_best()

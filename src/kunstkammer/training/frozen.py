@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from kunstkammer.models.devices import answer_exactly, choose_device
 from kunstkammer.models.features import kept_features
 from kunstkammer.models.memory import keep_freed_memory
 from kunstkammer.progress import say
 from kunstkammer.training.fit import Fit, write_checkpoint, write_history
 from kunstkammer.training.linear_head import LinearHead, fit_head, put_head
-from kunstkammer.training.precision import training_device
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
@@ -43,6 +43,7 @@ def fit_frozen(
     rows: np.ndarray,
     groups: np.ndarray,
     run: Path,
+    device: str | None = None,
 ) -> FrozenFit:
     """Fit a linear head on the features of `rows` and write backbone and head to `run` as an ordinary checkpoint.
 
@@ -55,13 +56,16 @@ def fit_frozen(
         plates: the decoded pictures; `contents` the SHA-256 of each; `targets` int64 (N,) or float32 (N, K).
         rows: which of them are learnt from; `groups` int (N,), pictures of one group stay in one fold.
         run: the run folder, which exists.
+        device: where the features are computed, as for `models.devices.choose_device`.
 
     Raises:
         KunstkammerError: where the features are no numbers, only one class is there, or the disk refuses.
     """
     keep_freed_memory()
     start = time.perf_counter()
-    model.to(training_device()).eval()
+    place = choose_device(device)
+    answer_exactly(place)  # the head is fitted on what it will be given
+    model.to(place).eval()
     if recipe.training.precision == "bf16":
         say("Frozen features are computed in float32 all the same: the head must be fitted on what it will be given.")
     features = kept_features(

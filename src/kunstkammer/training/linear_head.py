@@ -226,7 +226,7 @@ def put_head(model: PreTrainedModel, head: LinearHead) -> None:
             f"The output layer of {type(model).__name__} is {tuple(layer.weight.shape)}, the head {weight.shape}."
         )
     if layer.bias is None:
-        layer.bias = torch.nn.Parameter(torch.zeros(len(weight)))
+        layer.bias = torch.nn.Parameter(torch.zeros(len(weight), device=layer.weight.device))
     with torch.no_grad():
         layer.weight.copy_(torch.from_numpy(np.ascontiguousarray(weight)))
         layer.bias.copy_(torch.from_numpy(bias))

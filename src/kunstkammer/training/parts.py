@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from kunstkammer.data.fingerprints import duplicate_groups
+from kunstkammer.data.copies import duplicate_groups
 from kunstkammer.data.groups import join_groups, names_a_group
 from kunstkammer.data.split import carve_validation, plan_split
 from kunstkammer.errors import DataError

@@ -36,8 +36,3 @@ def use_bf16(precision: str, device: torch.device) -> bool:
     if precision == "bf16" and not native_bf16(device):
         raise RecipeError("training.precision is bf16, but this processor has no bf16 arithmetic; use auto or fp32.")
     return precision != "fp32" and native_bf16(device)
-
-
-def training_device() -> torch.device:
-    """Return the device that training uses: the first CUDA device, or the CPU."""
-    return torch.device("cuda", 0) if torch.cuda.is_available() else torch.device("cpu")

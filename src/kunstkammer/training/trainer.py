@@ -16,11 +16,12 @@ from torch.utils.data import DataLoader, Dataset
 from transformers import PrinterCallback, Trainer, TrainerCallback, TrainingArguments
 
 from kunstkammer.errors import KunstkammerError
+from kunstkammer.models.devices import choose_device
 from kunstkammer.progress import say
 from kunstkammer.training.best_epoch import Progress
 from kunstkammer.training.learning import Learning, Tally
 from kunstkammer.training.optimization import make_optimizer, rate_factor
-from kunstkammer.training.precision import training_device, use_bf16
+from kunstkammer.training.precision import use_bf16
 from kunstkammer.training.sampling import BatchKey
 from kunstkammer.training.state import (
     BEST,
@@ -54,9 +55,8 @@ class KeyedBatches(Dataset):
         return self.learning.batch(key)
 
 
-def training_arguments(recipe: Recipe, run: Path) -> TrainingArguments:
+def training_arguments(recipe: Recipe, run: Path, device: torch.device) -> TrainingArguments:
     """Return the Trainer's arguments for a recipe; all that it would do by itself (saving, logging) is left to us."""
-    device = training_device()
     return TrainingArguments(
         output_dir=str(run),
         per_device_train_batch_size=recipe.training.batch_size,
@@ -86,7 +86,13 @@ class LearningTrainer(Trainer):
     """
 
     def __init__(
-        self, model: Any, recipe: Recipe, learning: Learning, run: Path, on_epoch: Callable[[dict], None] | None = None
+        self,
+        model: Any,
+        recipe: Recipe,
+        learning: Learning,
+        run: Path,
+        on_epoch: Callable[[dict], None] | None = None,
+        device: str | None = None,
     ) -> None:
         self.recipe, self.learning, self.run = recipe, learning, run
         self.tally = Tally()
@@ -97,7 +103,7 @@ class LearningTrainer(Trainer):
         self.on_epoch = on_epoch
         super().__init__(
             model=model,
-            args=training_arguments(recipe, run),
+            args=training_arguments(recipe, run, choose_device(device)),
             train_dataset=KeyedBatches(learning),
             callbacks=[Keeper(self, settings.checkpoint_seconds)],
         )

@@ -22,7 +22,9 @@ if TYPE_CHECKING:
 BATCH = 32
 
 
-def calibrate_run(run: Path, known: Material, extras: Mapping[str, Any]) -> Calibration | None:
+def calibrate_run(
+    run: Path, known: Material, extras: Mapping[str, Any], *, device: str | None = None
+) -> Calibration | None:
     """Calibrate a trained run on its validation part: a temperature goes into its weights, thresholds into its config.
 
     known: what was learned from; extras: what the model takes beside the pixels, a row a plate. Says why where a run
@@ -33,7 +35,7 @@ def calibrate_run(run: Path, known: Material, extras: Mapping[str, Any]) -> Cali
     from kunstkammer.models.run import open_run
     from kunstkammer.training.fit import write_checkpoint
 
-    checkpoint = open_run(run)
+    checkpoint = open_run(run, device)
     if checkpoint.calibration is not None:
         return checkpoint.calibration
     rows = np.asarray(known.validation)
@@ -49,6 +51,7 @@ def calibrate_run(run: Path, known: Material, extras: Mapping[str, Any]) -> Cali
     if found is None:
         say(f"No calibration: fewer than {LEAST_PICTURES} pictures of validation have a label.")
         return None
+    checkpoint.model.cpu()  # the weights that are written are the same wherever the answers came from
     try:
         fold_temperature(checkpoint.model, checkpoint.geometry, found.temperature)
     except ModelError as error:

@@ -40,23 +40,26 @@ class DemoResult:
         )
 
 
-def demo(out: str | Path = "demo", *, n: int = 1000, seed: int = 0) -> DemoResult:
+def demo(out: str | Path = "demo", *, n: int = 1000, seed: int = 0, device: str | None = None) -> DemoResult:
     """Draw comic and manga pages, check them, train system C's network on them, measure and explain it.
 
     Args:
         out: the folder to make: `pages`, `health.html`, `run`, `heat-maps`.
         n: how many pages to draw.
         seed: the same seed gives the same pages and the same model.
+        device: where the network runs, "auto", "cpu", "cuda" or "mps"; as for `open_run` where not given.
 
     Raises:
         KunstkammerError: where `out` exists already, or the disk refuses.
     """
+    from kunstkammer.models.devices import choose_device
     from kunstkammer.training.run_folder import require_new
     from kunstkammer.verbs.check import check
     from kunstkammer.verbs.draw import draw
     from kunstkammer.verbs.explain import explain
     from kunstkammer.verbs.train import train
 
+    choose_device(device)  # a device that is not there is named before anything is drawn
     start = time.perf_counter()
     folder = Path(out)
     require_new(folder)
@@ -66,8 +69,8 @@ def demo(out: str | Path = "demo", *, n: int = 1000, seed: int = 0) -> DemoResul
     say("2/4 Looking the collection over")
     say(check(pages, out=folder / "health.html").to_text())
     say("3/4 Learning, measuring, explaining")
-    measured = train(pages, "demo", out=run, settings={"seed": seed})
+    measured = train(pages, "demo", out=run, settings={"seed": seed}, device=device)
     say("4/4 Heat maps of a few test pages")
     few = [file for label in ("comic", "manga") for file in sorted((pages / "test" / label).iterdir())[:3]]
-    explain(run, few, out=maps)
+    explain(run, few, out=maps, device=device)
     return DemoResult(cast("Measured", measured), pages, maps, time.perf_counter() - start)

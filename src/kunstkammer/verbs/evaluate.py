@@ -33,6 +33,7 @@ def evaluate(
     label_column: str | None = None,
     label_separator: str | None = None,
     text_file: str | Path | None = None,
+    device: str | None = None,
 ) -> Measured | Compared:
     """Measure a model on a collection: every metric with its interval beside ZeroR, and a report.
 
@@ -53,6 +54,7 @@ def evaluate(
             the same labels.
         explainer: the method of the heat maps, None for none.
         label_column, label_separator, text_file: as for `kunstkammer.read`.
+        device: where the network runs, "auto", "cpu", "cuda" or "mps"; as for `open_run` where not given.
 
     Returns:
         what was measured; for several collections that of the first, with `sets`, `gap` and `contrasts` beside it.
@@ -69,7 +71,7 @@ def evaluate(
 
     if explainer is not None:
         get("explainers", explainer)
-    checkpoint = open_run(run)
+    checkpoint = open_run(run, device)
     options = {"label_column": label_column, "label_separator": label_separator, "text_file": text_file}
     asked = [_asked(checkpoint, one, split, options) for one in (data, *more)]
     groups = group_keys(checkpoint, [one.part for one in asked])

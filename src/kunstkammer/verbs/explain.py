@@ -79,6 +79,7 @@ def explain(
     target: str | Sequence[str] | None = None,
     versus: str | None = None,
     raw: str = "npy",
+    device: str | None = None,
 ) -> ExplainResult:
     """Show where in pictures a model saw what it says.
 
@@ -96,6 +97,7 @@ def explain(
         versus: explain what speaks for `target` rather than for this label (where `target` is not given: for the most
             probable other one).
         raw: "npy" (float32, (h, w) over the model's input) or "safetensors" (the tensor "relevance").
+        device: where the network runs, "auto", "cpu", "cuda" or "mps"; as for `open_run` where not given.
 
     Raises:
         UnknownNameError: for a method, label or format that there is not, with the nearest guess.
@@ -110,7 +112,7 @@ def explain(
         raise unknown_name("format of raw maps", raw, RAW_FORMATS)
     methods, every = _methods(method)
     collection = collection_of(paths)
-    checkpoint = open_run(run)
+    checkpoint = open_run(run, device)
     questions = Questions.of(checkpoint, target, versus)
     with disk_errors(out):
         Path(out).mkdir(parents=True, exist_ok=True)

@@ -84,12 +84,13 @@ class ExportResult:
         )
 
 
-def export(run: str | Path, *, out: str | Path | None = None) -> ExportResult:
+def export(run: str | Path, *, out: str | Path | None = None, device: str | None = None) -> ExportResult:
     """Write a run as ONNX with all that a server without torch needs, and compare it with the run.
 
     Args:
         run: a run folder, a checkpoint folder or a hub id.
         out: the folder to make, or one that was exported before; RUN-onnx where not given.
+        device: where the run gives the answers that those of the file are compared with, as for `open_run`.
 
     A scene model is exported as what it says of the picture alone.
 
@@ -98,6 +99,7 @@ def export(run: str | Path, *, out: str | Path | None = None) -> ExportResult:
             answers otherwise than the run (nothing is left behind).
         DataError: `out` holds something else.
     """
+    from kunstkammer.models.devices import choose_device
     from kunstkammer.models.onnx_export import require_onnx, write_onnx
     from kunstkammer.models.run import open_run
 
@@ -107,14 +109,15 @@ def export(run: str | Path, *, out: str | Path | None = None) -> ExportResult:
     if out is None and source.is_dir():
         folder = source.resolve().parent / f"{source.resolve().name}-onnx"
     _require_place(folder)
-    checkpoint = open_run(run)
+    checkpoint = open_run(run, "cpu")  # what is written is the same wherever the answers to compare come from
+    answering = checkpoint if choose_device(device) == checkpoint.device else open_run(run, device)
     if checkpoint.text is not None:
         say("A scene model: exported as what it says of the picture alone; its text part stays behind.")
     plates = probe_plates(checkpoint)
     module, centres = _module(checkpoint, plates)
     with atomic_folder(folder) as partial:
         opset = write_onnx(module, _tensor(plates[:2]), partial / ONNX_FILE)
-        difference = _compare(checkpoint, module, partial / ONNX_FILE, plates)
+        difference = _compare(answering, module, partial / ONNX_FILE, plates)
         beside = _take_along(source, partial)
         found = _exported(checkpoint, module, partial / ONNX_FILE, opset, centres)
         found = found.model_copy(update={"checked": {"plates": len(plates), "largest_difference": difference}})

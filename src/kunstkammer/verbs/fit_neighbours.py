@@ -82,6 +82,7 @@ def fit_neighbours(
     label_column: str | None = None,
     label_separator: str | None = None,
     seed: int = 0,
+    device: str | None = None,
 ) -> FittedNeighbours:
     """Keep what a model sees in its training pictures in RUN/neighbours/, whole or not at all, bound to its weights.
 
@@ -95,6 +96,7 @@ def fit_neighbours(
         pictures: keep so many of them at most, of each label its share, of rare ones at least 20.
         label_column, label_separator: as for `kunstkammer.read`.
         seed: of the drawing.
+        device: where the network runs, "auto", "cpu", "cuda" or "mps"; as for `open_run` where not given.
 
     Raises:
         DataError: fewer than two pictures can be read.
@@ -105,14 +107,15 @@ def fit_neighbours(
     from kunstkammer.evaluation.part import training_part
     from kunstkammer.models.digest import weights_digest
     from kunstkammer.models.features import collect_features
+    from kunstkammer.models.folders import is_folder
     from kunstkammer.models.neighbours import Neighbours
-    from kunstkammer.models.run import is_folder, open_run
+    from kunstkammer.models.run import open_run
 
     if pictures < 2:
         raise DataError(f"pictures is {pictures}; give at least 2.")
     if not is_folder(run):
         raise ModelError(f"{run} is no folder to keep neighbours in; fetch the checkpoint into a folder first.")
-    checkpoint = open_run(run)
+    checkpoint = open_run(run, device)
     part = training_part(checkpoint, read(data, label_column=label_column, label_separator=label_separator))
     known = part.collection
     chosen = known.select(share_out(known.labels, pictures, seed))

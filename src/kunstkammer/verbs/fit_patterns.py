@@ -78,6 +78,7 @@ def fit_patterns(
     label_column: str | None = None,
     label_separator: str | None = None,
     seed: int = 0,
+    device: str | None = None,
 ) -> FittedPatterns:
     """Fit the patterns of a model on training pictures and write RUN/patterns.safetensors, whole or not at all.
 
@@ -89,6 +90,7 @@ def fit_patterns(
         estimator: "two-component", "linear" or "negative", see `kunstkammer.explanation.fit_patterns`.
         label_column, label_separator: as for `kunstkammer.read`.
         seed: of the drawing.
+        device: where the network runs, "auto", "cpu", "cuda" or "mps"; as for `open_run` where not given.
 
     A scene model's patterns are those of the picture alone.
 
@@ -102,14 +104,15 @@ def fit_patterns(
     from kunstkammer.evaluation.part import training_part
     from kunstkammer.explanation.patterns.fit import fit_patterns as fit
     from kunstkammer.explanation.patterns.statistics import check_estimator
-    from kunstkammer.models.run import is_folder, open_run
+    from kunstkammer.models.folders import is_folder
+    from kunstkammer.models.run import open_run
 
     check_estimator(estimator)
     if pictures is not None and pictures < 1:
         raise DataError(f"pictures is {pictures}; give at least 1.")
     if not is_folder(run):
         raise ModelError(f"{run} is no folder to keep patterns in; fetch the checkpoint into a folder first.")
-    checkpoint = open_run(run)
+    checkpoint = open_run(run, device)
     part = training_part(checkpoint, read(data, label_column=label_column, label_separator=label_separator))
     chosen = part.collection
     if pictures is not None and pictures < len(chosen):

@@ -300,12 +300,13 @@ def measure_run(
     *,
     warnings: Sequence[Note] = (),
     predictions: Predictions | None = None,
+    device: str | None = None,
 ) -> Measured:
     """Measure a freshly trained run on its test part, and write the report and the model card."""
     from kunstkammer.models.run import open_run
     from kunstkammer.verbs.card import model_card
 
-    checkpoint = open_run(run)
+    checkpoint = open_run(run, device)
     rows = parts.indices("test")
     training = facts["training"]
     setting = Setting(
@@ -364,7 +365,6 @@ def making_section(recipe: Recipe, facts: dict[str, Any], training: dict[str, An
     """Return the report's section on how the model was made."""
     from kunstkammer.evaluation.report.content import Making
     from kunstkammer.pictures.preparation import build_preparation
-    from kunstkammer.training.precision import training_device
 
     preparation = build_preparation(recipe.picture.preparation)
     return Making(
@@ -374,7 +374,7 @@ def making_section(recipe: Recipe, facts: dict[str, Any], training: dict[str, An
         seconds=training["seconds"],
         epochs=training["epochs"] or None,
         parameters=training["parameters"],
-        device=str(training_device()),
+        device=training.get("device"),
         preparation=None if preparation is None else preparation.sentence,
     )
 

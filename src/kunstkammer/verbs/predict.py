@@ -53,6 +53,7 @@ def predict(
     out: str | Path | None = None,
     top: int = 5,
     batch_size: int = 32,
+    device: str | None = None,
 ) -> PredictResult:
     """Say what pictures show.
 
@@ -62,6 +63,7 @@ def predict(
         out: a .csv or .jsonl file for all probabilities.
         top: how many labels a picture to show; with many labels all that are predicted are shown.
         batch_size: pictures that the model sees at a time.
+        device: where the network runs, "auto", "cpu", "cuda" or "mps"; as for `open_run` where not given.
 
     Raises:
         DataError: where there is no picture, or none that can be read.
@@ -74,7 +76,7 @@ def predict(
     if out is not None and Path(out).suffix.lower() not in (".csv", ".jsonl"):
         raise DataError(f"{out}: predictions are written as .csv or .jsonl; give the file one of these endings.")
     collection = collection_of(paths)
-    checkpoint = open_run(run)
+    checkpoint = open_run(run, device)
     predictions, unreadable = predict_collection(checkpoint, collection, batch_size=batch_size)
     for error in unreadable:
         say(f"Unreadable, left out: {error}")

@@ -39,6 +39,7 @@ def preferred(
     versus: str | None = None,
     steps: int = 256,
     seed: int = 0,
+    device: str | None = None,
 ) -> PreferredResult:
     """Make for each label a picture that the model would most readily call so (activation maximisation).
 
@@ -49,6 +50,7 @@ def preferred(
         versus: what raises the label rather than this one.
         steps: of gradient ascent; more make it clearer.
         seed: same seed, same pictures.
+        device: where the network runs, "auto", "cpu", "cuda" or "mps"; as for `open_run` where not given.
 
     Raises:
         UnknownNameError: for a label that the model has not.
@@ -58,7 +60,7 @@ def preferred(
     from kunstkammer.pictures.scale import to_image
     from kunstkammer.pictures.sheet import contact_sheet
 
-    checkpoint = open_run(run)
+    checkpoint = open_run(run, device)
     geometry = checkpoint.geometry
     questions = Questions.of(checkpoint, target, versus)
     labels = list(questions.asked or ())

@@ -2,87 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from kunstkammer.errors import DataError
 from kunstkammer.progress import say
+from kunstkammer.verbs.quality_found import Quality
 
 if TYPE_CHECKING:
     from kunstkammer.data.collection import Collection
     from kunstkammer.data.survey import Survey
-    from kunstkammer.evaluation.map_quality import Claim, MethodQuality, SignalSummary
     from kunstkammer.explanation.patterns.store import Patterns
-    from kunstkammer.explanation.signal import SignalQuality
     from kunstkammer.models.run import Run
-
-
-@dataclass(frozen=True)
-class Quality:
-    """What `explain_quality` returns.
-
-    Attributes:
-        run, data: what was asked about.
-        out: the folder; report: the page in it.
-        part: which part of the collection was measured, "all" where it has none; pictures: how many of it.
-        methods: what was measured of each method; left_out: method -> why it was not.
-        claims: the paper's claims, tested.
-        signal: rho for each layer, estimator and target; None where it was not measured (`signal_note` says why).
-        summaries: rho over the layers, a target each.
-        boxes: pictures with boxes, and the share of them that the boxes cover: what a blind map would reach.
-        notes: what a reader must know; facts: what was fitted and on what.
-        settings: what it was told.
-    """
-
-    run: str
-    data: str
-    out: Path
-    report: Path
-    part: str
-    pictures: int
-    methods: list[MethodQuality]
-    left_out: dict[str, str]
-    claims: list[Claim]
-    signal: SignalQuality | None
-    signal_note: str
-    summaries: list[SignalSummary]
-    boxes: tuple[int, float] | None
-    notes: list[str] = field(default_factory=list)
-    facts: list[str] = field(default_factory=list)
-    settings: Mapping[str, Any] = field(default_factory=dict)
-
-    def method(self, name: str) -> MethodQuality:
-        """Return what was measured of one method."""
-        return next(row for row in self.methods if row.name == name)
-
-    def to_json(self) -> dict[str, Any]:
-        """Return the object that `--json` prints."""
-        return {
-            "run": self.run,
-            "data": self.data,
-            "out": str(self.out),
-            "report": str(self.report),
-            "part": self.part,
-            "pictures": self.pictures,
-            "methods": [row.to_json() for row in self.methods],
-            "left_out": self.left_out,
-            "claims": [claim.to_json() for claim in self.claims],
-            "signal": None if self.signal is None else self.signal.to_json(),
-            "signal_note": self.signal_note,
-            "signal_summary": [asdict(row) for row in self.summaries],
-            "boxes": None if self.boxes is None else {"pictures": self.boxes[0], "share_covered": self.boxes[1]},
-            "notes": self.notes,
-            "facts": self.facts,
-            "settings": dict(self.settings),
-        }
-
-    def to_text(self) -> str:
-        """Return a table of methods and checks, what became of the paper's claims, and where the report is."""
-        from kunstkammer.verbs.quality_text import text_of
-
-        return text_of(self)
 
 
 def explain_quality(
@@ -101,6 +33,7 @@ def explain_quality(
     seed: int = 0,
     label_column: str | None = None,
     label_separator: str | None = None,
+    device: str | None = None,
 ) -> Quality:
     """Try the methods of explanation on a model: which find what it uses, which depend on it, which are better.
 
@@ -123,6 +56,7 @@ def explain_quality(
         signals: use so many pictures for rho, at most; 0: do not measure it.
         seed: of all that is drawn at random.
         label_column, label_separator: as for `kunstkammer.read`.
+        device: where the network runs, "auto", "cpu", "cuda" or "mps"; as for `open_run` where not given.
 
     Patterns are those of RUN/patterns.safetensors, else they are fitted on the training part, or on pictures that are
     not measured where there are no parts.
@@ -134,22 +68,24 @@ def explain_quality(
             the patterns beside it belong to other weights.
     """
     from kunstkammer.data.readers import read
-    from kunstkammer.explanation.quality.plan import PATTERN_METHODS, Plan, check_plan, methods_asked
+    from kunstkammer.explanation.facts import facts_of
+    from kunstkammer.explanation.quality.plan import Plan, check_plan, methods_asked
     from kunstkammer.models.run import open_run
     from kunstkammer.verbs.quality_parts import plan_parts, say_unreadable
     from kunstkammer.verbs.quality_trial import Trial
 
     methods = methods_asked(method)
+    by_patterns = any(facts_of(name).patterns for name in methods)
     plan = Plan(methods, patch, steps, points, fill, relevance, seed=seed)
     if pictures < 1 or signals < 0:
         raise DataError(f"pictures is {pictures} and signals {signals}; give at least 1 and 0.")
-    checkpoint = open_run(run)
+    checkpoint = open_run(run, device)
     check_plan(plan, checkpoint.geometry.input_size)
-    patterns = _own_patterns(checkpoint) if set(methods) & set(PATTERN_METHODS) else None
+    patterns = _own_patterns(checkpoint) if by_patterns else None
     collection = read(data, label_column=label_column, label_separator=label_separator)
     seen = _look(collection, checkpoint)
     say_unreadable(list(seen.errors.values()))
-    fits = patterns is None and bool(set(methods) & set(PATTERN_METHODS))
+    fits = patterns is None and by_patterns
     parts = plan_parts(checkpoint, collection, seen, pictures=pictures, signals=signals, fits=fits, seed=seed)
     folder = Path(out) if out is not None else (Path(run) if Path(run).is_dir() else Path()) / "quality"
     say(f"Measuring {len(methods)} methods on {len(parts.measured)} pictures ({parts.name}) of {collection.name}.")

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from kunstkammer.data.collection import Collection
     from kunstkammer.explanation.quality.plan import Subject
     from kunstkammer.models.run import Run
-    from kunstkammer.verbs.quality import Quality
+    from kunstkammer.verbs.quality_found import Quality
 
 CELL, ACROSS = 140, 6
 BATCH = 8

@@ -69,7 +69,7 @@ def plan_parts(
 
     Raises `DataError` where fewer than three readable pictures remain.
     """
-    from kunstkammer.data.fingerprints import duplicate_groups
+    from kunstkammer.data.copies import duplicate_groups
     from kunstkammer.evaluation.part import NEW, run_parts
 
     groups = duplicate_groups(seen)

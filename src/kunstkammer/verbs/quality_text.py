@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from kunstkammer.evaluation.map_quality import Claim, Estimate, MethodQuality
-    from kunstkammer.verbs.quality import Quality
+    from kunstkammer.verbs.quality_found import Quality
 
 MARKS = {"passed": "yes", "failed": "no", "undecided": "?", "": "-"}
 HEADS = ("", "below random (95 %)", "better", "least less most", "model", "class", "logit kept")

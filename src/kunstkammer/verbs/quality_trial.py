@@ -24,13 +24,12 @@ if TYPE_CHECKING:
     from kunstkammer.explanation.quality.store import Arrays, Store
     from kunstkammer.explanation.signal import SignalQuality
     from kunstkammer.models.run import Run
-    from kunstkammer.verbs.quality import Quality
+    from kunstkammer.verbs.quality_found import Quality
 
 SHOWN = 6
 """So many pictures stand in the figure of all methods."""
 CASCADE_FITTING = 32
 """On so many pictures the patterns of a changed model are fitted."""
-TWINS = ("attention-lrp", "lrp-epsilon")
 PER_INPUT = 3.0
 """rho is measured in layers with this many samples an input, or more."""
 
@@ -102,10 +101,11 @@ class Trial:
 
     def _subject(self) -> Subject:
         """Return the model with its patterns: its own, or fitted here; where neither can be, why is in `left_out`."""
+        from kunstkammer.explanation.facts import facts_of
         from kunstkammer.explanation.patterns.fit import fit_patterns
-        from kunstkammer.explanation.quality.plan import LAYER, PATTERN_METHODS, Subject
+        from kunstkammer.explanation.quality.plan import LAYER, Subject
 
-        asked = [name for name in self.plan.methods if name in PATTERN_METHODS]
+        asked = [name for name in self.plan.methods if facts_of(name).patterns]
         fitting, patterns = self.parts.fitting, self.patterns
         if asked and patterns is None:
             if len(fitting) < FEWEST_TO_FIT:
@@ -210,9 +210,13 @@ class Trial:
 
     def _leave_out_twins(self, arrays: Arrays) -> None:
         """Leave out LRP for attention where there is no attention: it is LRP epsilon then, and would count twice."""
-        one, other = (arrays.get(f"most/{name}") for name in TWINS)
-        if one is not None and other is not None and np.allclose(one, other, atol=1e-9):
-            self.left_out[TWINS[0]] = f"In this network it is the same as {TWINS[1]}: there is no attention."
+        from kunstkammer.explanation.facts import facts_of
+
+        for name in self.plan.methods:
+            twin = facts_of(name).twin
+            one, other = arrays.get(f"most/{name}"), arrays.get(f"most/{twin}")
+            if one is not None and other is not None and np.allclose(one, other, atol=1e-9):
+                self.left_out[name] = f"In this network it is the same as {twin}: there is no attention."
 
     def _raws(self, subject: Subject, predicted: np.ndarray, arrays: Arrays, store: Store) -> dict[str, Raw]:
         """Return the raw figures by method, the cascade among them."""
@@ -251,9 +255,10 @@ class Trial:
         boxes: tuple[int, float] | None,
     ) -> Quality:
         from kunstkammer.evaluation.map_quality import check_claims, judge, summarise_signal
+        from kunstkammer.explanation.facts import methods_with
         from kunstkammer.explanation.patterns.moments import TARGETS
         from kunstkammer.explanation.signal import SIGNALS
-        from kunstkammer.verbs.quality import Quality
+        from kunstkammer.verbs.quality_found import Quality
 
         summaries = []
         if signal is not None:
@@ -273,7 +278,11 @@ class Trial:
             pictures=len(self.parts.measured),
             methods=[judge(name, raw, arrays["random"]) for name, raw in raws.items()],
             left_out=self.left_out,
-            claims=check_claims({name: raw.most for name, raw in raws.items()}),
+            claims=check_claims(
+                {name: raw.most for name, raw in raws.items()},
+                methods_with(lambda facts: facts.claim == "claimed"),
+                methods_with(lambda facts: facts.claim == "against"),
+            ),
             signal=signal,
             signal_note=signal_note,
             summaries=summaries,

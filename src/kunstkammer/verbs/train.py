@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,6 +12,7 @@ import numpy as np
 from kunstkammer.errors import KunstkammerError, RecipeError
 from kunstkammer.progress import say
 from kunstkammer.verbs.leftovers import nothing_left_behind
+from kunstkammer.verbs.train_facts import data_facts, training_facts
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
@@ -34,7 +34,6 @@ if TYPE_CHECKING:
 DEFAULT_RECIPE = "comic-manga-best"
 SETTLED = ("data", "label_prior", "style", "added")
 """Facts of `run.json` that a resumed run takes over."""
-LICENCE_COLUMNS = ("licence", "license", "rights")
 
 
 def train(
@@ -47,6 +46,7 @@ def train(
     style: Any = None,
     text_file: str | Path | None = None,
     add: Any = None,
+    device: str | None = None,
 ) -> Measured | PairsMeasured:
     """Learn from a collection by a recipe, measure on its test part, and write a run folder with its report.
 
@@ -62,6 +62,8 @@ def train(
             as `kunstkammer corrections export` writes; validation and test stay as they are without them. A copy of a
             test picture is left out, a label that differs from that of a copy in training counts instead of it, and
             a label that `data` does not have is an error.
+        device: where the network runs, "auto", "cpu", "cuda" or "mps"; as for `open_run` where not given. It is no part
+            of the recipe, which trains anywhere; run.json says it.
 
     Returns:
         what was measured on the test part: `metrics`, `zero_r`, `report` ...
@@ -72,10 +74,12 @@ def train(
     """
     from kunstkammer.data.readers import read
     from kunstkammer.data.trainable import require_trainable
+    from kunstkammer.models.devices import choose_device
     from kunstkammer.training import run_folder
     from kunstkammer.training.recipe import Recipe
 
     run = Path(out)
+    choose_device(device)  # a device that is not there is named before anything is read
     if resume:
         run_folder.require_resumable(run)
         changed = recipe is not None or bool(settings)
@@ -94,15 +98,22 @@ def train(
         text_file=text_file,
     )
     if chosen.learning.kind == "contrastive":
-        return _train_pairs(collection, chosen, run, resume=resume, refused={"add": add, "style": style})
+        refused = {"add": add, "style": style}
+        return _train_pairs(collection, chosen, run, resume=resume, refused=refused, device=device)
     require_trainable(collection)
     if add is not None:
         collection = _with_additions(collection, add, some=choice.labels is not None)
-    return train_collection(collection, chosen, run, resume=resume, strangers=_style(style, chosen))
+    return train_collection(collection, chosen, run, resume=resume, strangers=_style(style, chosen), device=device)
 
 
 def _train_pairs(
-    collection: Collection, recipe: Recipe, run: Path, *, resume: bool, refused: Mapping[str, Any]
+    collection: Collection,
+    recipe: Recipe,
+    run: Path,
+    *,
+    resume: bool,
+    refused: Mapping[str, Any],
+    device: str | None = None,
 ) -> PairsMeasured:
     """Learn pictures and their captions; options that only labels have are refused."""
     from kunstkammer.verbs.train_pairs import train_pairs
@@ -111,15 +122,21 @@ def _train_pairs(
     if given is not None:
         raise RecipeError(f"--{given} is for recipes that learn labels; {recipe.name} is of the kind contrastive.")
     with nothing_left_behind(run, resume):
-        return train_pairs(collection, recipe, run, resume=resume)
+        return train_pairs(collection, recipe, run, resume=resume, device=device)
 
 
 def train_collection(
-    collection: Collection, recipe: Recipe, run: Path, *, resume: bool = False, strangers: Collection | None = None
+    collection: Collection,
+    recipe: Recipe,
+    run: Path,
+    *,
+    resume: bool = False,
+    strangers: Collection | None = None,
+    device: str | None = None,
 ) -> Measured:
     """Learn from a collection that is read already; see `train`. `strangers` lend their style."""
     with nothing_left_behind(run, resume):
-        return _learn(collection, recipe, run, resume, strangers)
+        return _learn(collection, recipe, run, resume, strangers, device)
 
 
 def _require_explainer(recipe: Recipe) -> None:
@@ -154,9 +171,15 @@ def _style(style: Any, recipe: Recipe) -> Collection | None:
 
 
 def _learn(
-    collection: Collection, recipe: Recipe, run: Path, resume: bool, strangers: Collection | None = None
+    collection: Collection,
+    recipe: Recipe,
+    run: Path,
+    resume: bool,
+    strangers: Collection | None = None,
+    device: str | None = None,
 ) -> Measured:
     from kunstkammer.data.survey import survey
+    from kunstkammer.models.devices import choose_device
     from kunstkammer.models.run_files import read_facts
     from kunstkammer.training import run_folder
     from kunstkammer.training.fit import finish, read_history, recipe_model
@@ -187,18 +210,20 @@ def _learn(
         say(f"The model in {run} is trained already; it is calibrated and measured.")
         facts = {**settled, "training": read_facts(run)["training"]}
     else:
-        done = _fit(recipe, model, geometry, known, extras, seen, parts, run, resume, strangers)
-        facts = {**settled, "training": training_facts(done, recipe, time.perf_counter() - start)}
+        done = _fit(recipe, model, geometry, known, extras, seen, parts, run, resume, strangers, device)
+        seconds = time.perf_counter() - start
+        facts = {**settled, "training": training_facts(done, recipe, seconds, str(choose_device(device)))}
         # Before the measurement, so that a failure in it leaves a checkpoint that `evaluate` can open.
         run_folder.write_facts(run, recipe, {"status": "trained", **facts})
     predictions = None
     if recipe.model.train != "frozen":
-        calibrate_run(run, known, extras)
+        calibrate_run(run, known, extras, device=device)
     elif isinstance(done, FrozenFit):  # whose head learnt from the validation part too
+        model.to(choose_device(device))
         predictions = frozen_predictions(done, model, geometry, collection, seen, parts)
     measured = measure_run(
         run, collection, seen, parts, recipe, facts, read_history(run),
-        warnings=warnings_of(recipe, facts), predictions=predictions,
+        warnings=warnings_of(recipe, facts), predictions=predictions, device=device,
     )  # fmt: skip
     run_folder.write_facts(run, recipe, {"status": "finished", **facts})
     finish(run)
@@ -272,6 +297,7 @@ def _fit(
     run: Path,
     resume: bool,
     strangers: Collection | None,
+    device: str | None,
 ) -> Fit:
     """Let the model learn in the way that the recipe asks for."""
     from kunstkammer.training.fit import fit
@@ -288,6 +314,7 @@ def _fit(
             rows=np.sort(np.concatenate([known.train, known.validation])),
             groups=np.array([parts.rows[i].group for i in known.rows]),
             run=run,
+            device=device,
         )
     return fit(
         recipe,
@@ -301,6 +328,7 @@ def _fit(
         resume=resume,
         strangers=None if strangers is None else _readable_plates(strangers, geometry),
         extras=extras,
+        device=device,
     )
 
 
@@ -370,43 +398,3 @@ def label_prior(collection: Collection, parts: Parts) -> np.ndarray:
     if targets.ndim == 2:
         return targets.mean(axis=0)
     return np.bincount(targets, minlength=len(collection.label_names)) / max(len(targets), 1)
-
-
-def data_facts(collection: Collection, seen: Survey, parts: Parts, recipe: Recipe) -> dict[str, Any]:
-    """Return what the report and the card say of the data."""
-    from kunstkammer.data.fingerprints import duplicate_groups
-    from kunstkammer.training.prepared import preparation_note
-
-    sizes = Counter(duplicate_groups(seen).tolist())
-    licences: Counter[str] = Counter()
-    for column in LICENCE_COLUMNS:
-        if column in collection.column_names:
-            licences.update(str(value) for value in collection.column(column) if value)
-    return {
-        "name": collection.name,
-        "pictures": len(collection),
-        "parts": parts.counts(),
-        "classes": collection.counts(),
-        "unreadable": len(seen.errors),
-        "copies": sum(size - 1 for size in sizes.values() if size > 1),
-        "licences": dict(licences.most_common(12)),
-        **({} if parts.crossing is None else {"groups_across_parts": parts.crossing.facts()}),
-        "notes": [*collection.notes, *parts.notes, *preparation_note(recipe)],
-    }
-
-
-def training_facts(done: Fit, recipe: Recipe, seconds: float) -> dict[str, Any]:
-    """Return what the report and the card say of the training."""
-    from kunstkammer.training.frozen import FrozenFit
-    from kunstkammer.training.linear_head import head_facts
-
-    return {
-        **({"linear_head": head_facts(done.head)} if isinstance(done, FrozenFit) else {}),
-        "model": recipe.model.name,
-        "parameters": done.parameters,
-        "epochs": len(done.history),
-        "best_epoch": done.best_epoch,
-        "stopped_early": done.stopped_early,
-        "seconds": round(done.seconds, 2),
-        "seconds_in_all": round(seconds, 2),
-    }

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from kunstkammer.evaluation.notes import Note
-from kunstkammer.registry import names
+from kunstkammer.registry import entries
 
 if TYPE_CHECKING:
     from kunstkammer.training.recipe import Recipe
@@ -15,12 +15,17 @@ if TYPE_CHECKING:
 def warnings_of(recipe: Recipe, facts: Mapping[str, Any]) -> list[Note]:
     """Return what a reader must know of how the model was made; `facts` are those of `run.json`."""
     found = crossing_notes(facts["data"].get("groups_across_parts"))
-    if recipe.model.train != "all" and recipe.model.name in names("models"):
+    if recipe.model.train != "all" and recipe.model.name in _untrained_models():
         found.append(Note("random_backbone", model=recipe.model.name))
     head = facts["training"].get("linear_head")
     if head and head["cross_validation"]:
         found.append(Note("linear_head", strength=f"{head['strength']:g}", folds=head["folds"]))
     return found
+
+
+def _untrained_models() -> set[str]:
+    """Return the models of the catalogue that begin with random weights."""
+    return {entry.name for entry in entries("models") if not getattr(entry.facts, "pretrained", False)}
 
 
 def crossing_notes(crossing: Mapping[str, Any] | None) -> list[Note]:

@@ -77,17 +77,20 @@ class PairsMeasured:
         return "\n".join([*lines, f"Report: {self.report}"])
 
 
-def train_pairs(collection: Collection, recipe: Recipe, run: Path, *, resume: bool = False) -> PairsMeasured:
+def train_pairs(
+    collection: Collection, recipe: Recipe, run: Path, *, resume: bool = False, device: str | None = None
+) -> PairsMeasured:
     """Learn pictures and their captions into one space, measure on the test part, and write a run folder.
 
     Raises as `train` does; `DataError` where the collection has no captions.
     """
     from kunstkammer.data.survey import survey
+    from kunstkammer.models.devices import choose_device
     from kunstkammer.models.run_files import SPLIT_FILE, read_facts, read_split
     from kunstkammer.training import run_folder
     from kunstkammer.training.fit import finish, learn, write_checkpoint, write_history
     from kunstkammer.training.parts import plan_parts, restored_parts
-    from kunstkammer.verbs.train import data_facts, training_facts
+    from kunstkammer.verbs.train_facts import data_facts, training_facts
 
     start = time.perf_counter()
     text = _text_part(collection, recipe, run if resume else None)
@@ -115,10 +118,10 @@ def train_pairs(collection: Collection, recipe: Recipe, run: Path, *, resume: bo
     )
     learning = _learning(collection, captions, text, seen, parts, geometry, recipe)
     if not (resume and run_folder.is_trained(run)):
-        done = learn(recipe, model, learning, run, resume=resume)
+        done = learn(recipe, model, learning, run, resume=resume, device=device)
         write_checkpoint(run, model, geometry)
         write_history(run, done.history)
-        settled["training"] = training_facts(done, recipe, time.perf_counter() - start)
+        settled["training"] = training_facts(done, recipe, time.perf_counter() - start, str(choose_device(device)))
         run_folder.write_facts(run, recipe, {"status": "trained", **settled})
     else:
         settled["training"] = read_facts(run)["training"]

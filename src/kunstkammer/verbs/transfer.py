@@ -103,6 +103,7 @@ def transfer(
     conditions: Sequence[str] | None = None,
     settings: Mapping[str, Any] | None = None,
     resume: bool = False,
+    device: str | None = None,
 ) -> Transfer:
     """Train on A without and with each preparation, over several seeds, and measure the error on B.
 
@@ -119,16 +120,19 @@ def transfer(
             `kunstkammer list adaptations`, or several joined by "+"; all single ones where not given.
         settings: changes of the recipe by dotted key.
         resume: go on with an experiment that was stopped; what is there is used again.
+        device: where the network runs, "auto", "cpu", "cuda" or "mps"; as for `open_run` where not given.
 
     Raises:
         DataError: where A and B have fewer than two labels in common.
         KunstkammerError: of one of its kinds, as `train`.
     """
     from kunstkammer.evaluation.report.transfer_page import write_transfer_page
+    from kunstkammer.models.devices import choose_device
     from kunstkammer.training.conditions import parse_conditions
     from kunstkammer.training.recipe import Recipe
     from kunstkammer.verbs.transfer_runs import Bench
 
+    choose_device(device)  # a device that is not there is named before anything is read
     start = time.perf_counter()
     if seeds < 1:
         raise DataError(f"seeds must be at least 1, not {seeds}.")
@@ -137,7 +141,7 @@ def transfer(
     folder = Path(out)
     plan = {"recipe": chosen.model_dump(mode="json"), "a": str(a), "b": str(b)}
     (_require_same if resume else _require_new)(folder, plan)
-    bench = Bench.set_up(a, b, chosen, folder)
+    bench = Bench.set_up(a, b, chosen, folder, device)
     write_json(folder / PLAN_FILE, plan)
     numbers = [chosen.seed + i for i in range(seeds)]
     say(f"{len(asked)} conditions, {seeds} seeds: {len({c.trained for c in asked}) * seeds} trainings at most.")

@@ -48,7 +48,7 @@ class Bench:
         a, b: the collections; seen_a, seen_b: their surveys; parts_a: which picture of A is for what.
         recipe: what every network learns by; folder: where everything goes; geometry: of the pictures.
         adapting, testing: which pictures of B lend what needs no labels, and which measure; groups_b: their groups.
-        notes: what a reader must know; preparations: what has been fitted.
+        notes: what a reader must know; preparations: what has been fitted; device: where networks run.
     """
 
     a: Collection
@@ -64,11 +64,12 @@ class Bench:
     groups_b: np.ndarray
     notes: list[str] = field(default_factory=list)
     preparations: dict[str, tuple[list[dict[str, Any]] | None, str]] = field(default_factory=dict)
+    device: str | None = None
 
     @classmethod
-    def set_up(cls, a: Any, b: Any, recipe: Recipe, folder: Path) -> Bench:
+    def set_up(cls, a: Any, b: Any, recipe: Recipe, folder: Path, device: str | None = None) -> Bench:
         """Read both collections, look them over, and settle which pictures adapt and which measure."""
-        from kunstkammer.data.fingerprints import duplicate_groups
+        from kunstkammer.data.copies import duplicate_groups
         from kunstkammer.data.groups import join_groups
         from kunstkammer.data.readers import read
         from kunstkammer.data.survey import survey
@@ -95,6 +96,7 @@ class Bench:
         named = [second.column(name) for name in recipe.data.groups if name in second.column_names]
         groups = join_groups(duplicate_groups(seen_b), *named)
         bench = cls(first, second, recipe, folder, geometry, seen_a, seen_b, parts, adapting, testing, groups, notes)
+        bench.device = device
         missing = sorted(set(first.label_names) ^ set(second.label_names))
         if missing:
             bench.notes.append(
@@ -131,7 +133,7 @@ class Bench:
             if not all((run / name).is_file() for name in FILES):
                 say(f"Condition {condition.name}, seed {seed}")
                 self._make(condition, seed, found, run)
-            checkpoint = _open(run)
+            checkpoint = _open(run, self.device)
             for part, name, predictions in zip("ab", FILES, (on_a, on_b), strict=True):
                 predictions.append(self._predictions(checkpoint, part, run / name))
             shifts.append(self._shift(checkpoint, seed, run / SHIFT_FILE))
@@ -193,8 +195,8 @@ class Bench:
         status = read_facts(run).get("status")
         if status != "finished":
             style = self.b.select(self.adapting) if condition.mixing else None
-            train_collection(self.a, recipe, run, resume=status is not None, strangers=style)
-        checkpoint = _open(run)
+            train_collection(self.a, recipe, run, resume=status is not None, strangers=style, device=self.device)
+        checkpoint = _open(run, self.device)
         for part, name in zip("ab", FILES, strict=True):
             self._predictions(checkpoint, part, run / name)
 
@@ -207,7 +209,7 @@ class Bench:
         from kunstkammer.training.recipe import Recipe
         from kunstkammer.training.run_folder import RECIPE_FILE
 
-        checkpoint = _open(base)
+        checkpoint = _open(base, self.device)
         recipe = Recipe.load(base / RECIPE_FILE)
         known = material(self.a, self.seen_a, self.parts_a, recipe)
         groups = np.array([self.parts_a.rows[i].group for i in known.rows])
@@ -326,10 +328,10 @@ def _mean(values: Sequence[float | None]) -> float | None:
     return float(np.mean(known)) if known else None
 
 
-def _open(run: Path) -> Run:
+def _open(run: Path, device: str | None) -> Run:
     from kunstkammer.models.run import open_run
 
-    return open_run(run)
+    return open_run(run, device)
 
 
 def _plates(seen: Survey) -> Any:
@@ -346,7 +348,7 @@ def _parts_of_b(
     B's own test part measures and its training part adapts, where it has both; otherwise B is halved, copies kept
     together. A picture that A learnt from never measures.
     """
-    from kunstkammer.data.fingerprints import duplicate_groups
+    from kunstkammer.data.copies import duplicate_groups
     from kunstkammer.data.split import split_collection
 
     readable = np.ones(len(collection), dtype=bool)

@@ -1,5 +1,8 @@
 """The page and the API: nothing but HTTP over the rooms below. docs/architecture.md has the interfaces.
 
+May import: anything below `web`.
+Public: `serve.serve`; `app` is the ASGI application.
+
 - `settings`: everything a server can be told
 - `records`: what goes between the parts of this room; `errors`: what can go wrong between them
 - `store/`: what is remembered: a database and a place for files; nothing acknowledged is lost, nothing deleted stays

@@ -33,6 +33,7 @@ class Settings(BaseModel):
     max_files: int = Field(64, ge=1, description="Pictures in one request.")
     max_pixels: int = Field(64_000_000, ge=1, description="Width times height of one picture.")
     visitor_bytes: int = Field(2 * 2**30, ge=1, description="What one visitor may keep in all.")
+    device: str = Field("", description="Where networks run: auto, cpu, cuda or mps; empty: auto.")
     batch_size: int = Field(32, ge=1, description="Pictures of all visitors that go through the model together.")
     queue: int = Field(256, ge=1, description="Pictures that may wait; more are answered with 503 and Retry-After.")
     decoders: int = Field(2, ge=1, description="Processes that read pictures.")

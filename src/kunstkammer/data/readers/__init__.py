@@ -1,4 +1,8 @@
-"""One file for each form in which people keep a collection; `read` finds out which it is."""
+"""One file for each form in which people keep a collection; `read` finds out which it is.
+
+May import: `data`, `pictures`, `files`, `errors`.
+Public: `read`.
+"""
 
 from __future__ import annotations
 

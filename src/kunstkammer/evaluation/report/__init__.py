@@ -1,4 +1,8 @@
-"""The report: one self-contained HTML file."""
+"""The report: one self-contained HTML file.
+
+May import: `evaluation`, `pictures`, `files`, `registry`, `errors`.
+Public: `write_report` and what it is given: `ReportContent`, `Card`, `DataFacts`, `Making`.
+"""
 
 from __future__ import annotations
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from kunstkammer.evaluation.map_quality import ALIKE, CLAIMED, FAILED, KEPT, PASSED
+from kunstkammer.evaluation.map_quality import ALIKE, FAILED, KEPT, PASSED
 from kunstkammer.evaluation.report import embed, page, words
 from kunstkammer.files import write_text
 
@@ -108,7 +108,7 @@ def _passing(rows: Sequence[MethodQuality]) -> list[str]:
 def claim_words(claims: Sequence[Claim]) -> list[words.Both]:
     """Return a sentence for each claimed method: better than ..., worse than ..., undecided against ..."""
     sentences = []
-    for name in CLAIMED:
+    for name in dict.fromkeys(claim.method for claim in claims):
         told = {v: ", ".join(c.against for c in claims if (c.method, c.verdict) == (name, v)) for v in VERDICTS}
         parts = [words.word(f"quality.claim.{v}", names=names) for v, names in told.items() if names]
         if parts:

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from kunstkammer.errors import ModelError, unknown_name
+from kunstkammer.explanation.facts import ExplainerFacts
 from kunstkammer.explanation.patterns.layers import weight_names
 from kunstkammer.explanation.patterns.store import HOW_TO_FIT, Patterns
 from kunstkammer.explanation.rules.engine import Call, Propagation, propagate
@@ -20,7 +21,12 @@ from kunstkammer.registry import register
 NORMALISATIONS = ("layer", "picture")
 
 
-@register("explainers", "pattern-net", "PatternNet: the signal in the pixels (Kindermans et al. 2017, section 4)")
+@register(
+    "explainers",
+    "pattern-net",
+    "PatternNet: the signal in the pixels (Kindermans et al. 2017, section 4)",
+    ExplainerFacts("patterns", patterns=True, claim="claimed"),
+)
 def pattern_net(
     task: Task, *, patterns: Patterns | str | os.PathLike[str] | None = None, normalise: str | None = None
 ) -> Tensor:
@@ -47,6 +53,7 @@ def pattern_net(
     "explainers",
     "pattern-attribution",
     "PatternAttribution: how much the signal in each pixel adds to the logit (Kindermans et al. 2017, section 4)",
+    ExplainerFacts("patterns", patterns=True, claim="claimed"),
 )
 def pattern_attribution(
     task: Task, *, patterns: Patterns | str | os.PathLike[str] | None = None, normalise: str | None = None

@@ -1,5 +1,8 @@
 """The experiments that tell methods apart, on one model and many pictures, in bounded memory.
 
+May import: the modules of `explanation` beside it, `files`, `registry`, `errors`.
+Public: `plan.Plan`, `walk`, `cascades`, `figures`.
+
 - `plan`: what is done to every picture, and how slow methods are made cheaper
 - `walk`: a few pictures at a time: maps, curves, sums, boxes, another class
 - `cascades`: do maps change with the model?

@@ -9,9 +9,10 @@ import torch
 from torch import Tensor, nn
 
 from kunstkammer.errors import KunstkammerError
+from kunstkammer.explanation.facts import facts_of
 from kunstkammer.explanation.interface import explain
 from kunstkammer.explanation.patterns.fit import fit_patterns
-from kunstkammer.explanation.quality.plan import PATTERN_METHODS, Plan, Subject, budget_of, pictures_to_check
+from kunstkammer.explanation.quality.plan import Plan, Subject, budget_of, pictures_to_check
 from kunstkammer.explanation.quality.store import Arrays, Store
 from kunstkammer.explanation.sanity import randomisation
 
@@ -44,7 +45,7 @@ def _cascade(subject: Subject, plan: Plan, pixels: Tensor, targets: np.ndarray, 
 
     def make(model: nn.Module) -> Tensor:
         options = dict(own)
-        if method in PATTERN_METHODS:
+        if facts_of(method).patterns:
             # Patterns follow from model and pictures: a changed model has its own, fitted on the same pictures.
             fitting = pixels if subject.fitting is None else subject.fitting
             options["patterns"] = fit_patterns(model, fitting.split(BATCH), show_progress=False)

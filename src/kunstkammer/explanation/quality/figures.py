@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from kunstkammer.explanation.degradation import RANDOM
-from kunstkammer.explanation.quality.plan import FAMILIES
+from kunstkammer.explanation.facts import facts_of, methods_with
 from kunstkammer.explanation.signal import short_names
 
 if TYPE_CHECKING:
@@ -38,13 +38,17 @@ def panels_of(methods: Sequence[str]) -> dict[str, list[str]]:
     >>> panels_of(["gradient", "my-own"])
     {'gradients': ['gradient'], 'others': ['my-own']}
     """
-    panels = {family: [m for m in members if m in methods] for family, members in FAMILIES.items()}
-    if not set(panels["patterns"]) & set(FAMILIES["patterns"][:2]) and set(panels["patterns"]) <= {"gradient"}:
+    known = [(name, facts_of(name)) for name in methods_with(lambda _: True) if name in methods]
+    panels = {family: [name for name, one in known if one.family == family] for family in TITLES}
+    # The first chart holds what the paper claims beside what it claims to beat.
+    claimed, against = ([name for name, one in known if one.claim == part] for part in ("claimed", "against"))
+    panels["patterns"] = [*claimed, *against]
+    if not claimed and set(against) <= set(panels["gradients"]):
         panels["patterns"] = []
-    if panels["attention"] == ["attention-lrp"]:  # the network has no attention to follow
-        panels["attention"], panels["composites"] = [], [*panels["composites"], "attention-lrp"]
-    known = {m for members in FAMILIES.values() for m in members}
-    panels["others"] = [m for m in methods if m not in known]
+    if all(facts_of(name).twin for name in panels["attention"]):  # the network has no attention to follow
+        panels["composites"] += panels["attention"]
+        panels["attention"] = []
+    panels["others"] = [name for name in methods if not any(name in members for members in panels.values())]
     return {family: members for family, members in panels.items() if members}
 
 

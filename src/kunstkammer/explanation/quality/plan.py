@@ -2,45 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from torch import Tensor, nn
 
 from kunstkammer.errors import ModelError, unknown_name
 from kunstkammer.explanation.degradation import FILLS
+from kunstkammer.explanation.facts import Budget, facts_of, methods_with
 from kunstkammer.explanation.interface import explain
 from kunstkammer.explanation.order import in_order
-from kunstkammer.explanation.windows import windows_over
 from kunstkammer.registry import get, names
 
 RELEVANCES = ("signed", "absolute")
 ROWS_AT_224 = 16
 """So many pictures of 224 x 224 in colour go through a model at once; more of smaller ones."""
 
-PATTERN_METHODS = ("pattern-net", "pattern-attribution")
-
 LAYER = "layer"
 LAYER_HINT = f"normalise='{LAYER}'"
 """What the error of a method by patterns names where its raw values overflow."""
-
-FAMILIES: dict[str, tuple[str, ...]] = {
-    "patterns": (*PATTERN_METHODS, "gradient", "deconvnet", "guided-backprop"),
-    "gradients": ("gradient", "gradient-x-input", "smoothgrad", "integrated-gradients"),
-    "cams": ("grad-cam", "grad-cam-plus-plus", "guided-grad-cam"),
-    "windows": ("occlusion", "prediction-difference"),
-    "lrp": ("lrp-z", "lrp-epsilon", "lrp-gamma", "lrp-alpha-beta"),
-    "composites": ("lrp-composite", "lrp-z-box", "lrp-w-square", "lrp-flat", "deep-taylor"),
-    "attention": ("attention-rollout", "attention-gradient", "attention-lrp"),
-}
-"""Which methods stand in one chart; the first holds what the paper claims beside what it claims to beat."""
-
-SHARING = (
-    "integrated-gradients", "lrp-z", "lrp-epsilon", "lrp-gamma", "lrp-alpha-beta", "lrp-w-square", "lrp-flat",
-    "lrp-z-box", "lrp-composite", "deep-taylor", "attention-lrp",
-)  # fmt: skip
-"""Methods that share out the logit (deep Taylor: what of it is above 0; integrated gradients: less that of black)."""
 
 
 @dataclass(frozen=True)
@@ -112,31 +93,14 @@ def rows_at_once(shape: Sequence[int]) -> int:
     return max(4, min(256, ROWS_AT_224 * 3 * 224 * 224 // values))
 
 
-@dataclass(frozen=True)
-class Budget:
-    """The options with which a slow method is made cheaper, and what to say of it."""
-
-    options: Mapping[str, Any] = field(default_factory=dict)
-    note: str = ""
-
-
 def budget_of(method: str, size: Sequence[int]) -> Budget:
     """Return how a method that takes many passes is made cheaper for pictures of `size`; most are not.
 
     >>> budget_of("smoothgrad", (224, 224)).options, budget_of("gradient", (224, 224)).options
     ({'samples': 25}, {})
     """
-    side = windows_over(size).side
-    places = len(windows_over(size, side, side).places)
-    budgets = {
-        "smoothgrad": Budget({"samples": 25}, "25 noisy copies instead of 50"),
-        "integrated-gradients": Budget({"steps": 25}, "25 steps instead of 50"),
-        "occlusion": Budget({"window": side, "stride": side}, f"{places} windows that do not overlap"),
-        "prediction-difference": Budget(
-            {"window": side, "stride": side, "samples": 2}, f"{places} windows, each drawn twice instead of ten times"
-        ),
-    }
-    return budgets.get(method, Budget())
+    cheaper = facts_of(method).cheaper
+    return Budget() if cheaper is None else cheaper(size)
 
 
 @dataclass
@@ -158,7 +122,7 @@ class Subject:
     def scale_where_needed(self, pixels: Tensor) -> None:
         """Find out on some pictures which methods by patterns overflow as they are."""
         self.scaled = ()
-        for method in PATTERN_METHODS:
+        for method in methods_with(lambda facts: facts.patterns):
             try:
                 explain(self.model, pixels, None, method, patterns=self.patterns)
             except ModelError as error:
@@ -168,7 +132,7 @@ class Subject:
     def options(self, method: str, size: Sequence[int]) -> dict[str, Any]:
         """Return the options of a method: its budget, and the patterns where it takes them."""
         options = dict(budget_of(method, size).options)
-        if method in PATTERN_METHODS:
+        if facts_of(method).patterns:
             options["patterns"] = self.patterns
             options["normalise"] = LAYER if method in self.scaled else None
         return options

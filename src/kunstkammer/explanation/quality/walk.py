@@ -12,8 +12,9 @@ from torch import Tensor
 
 from kunstkammer.errors import KunstkammerError
 from kunstkammer.explanation.degradation import RANDOM, degrade
+from kunstkammer.explanation.facts import facts_of
 from kunstkammer.explanation.interface import explain
-from kunstkammer.explanation.quality.plan import SHARING, Plan, Subject, pictures_to_check, rows_at_once
+from kunstkammer.explanation.quality.plan import Plan, Subject, pictures_to_check, rows_at_once
 from kunstkammer.explanation.quality.store import Arrays, Store
 from kunstkammer.explanation.sanity import Box, energy_inside, likeness, points_inside
 from kunstkammer.explanation.task import borrowed, logits_of
@@ -106,7 +107,7 @@ class Walk:
                 points=plan.points, with_random=False, batch_size=batch,
             )  # fmt: skip
             found[f"{order}/{method}"] = curves.scores[method]
-        if method in SHARING:
+        if facts_of(method).shares:
             found[f"kept/{method}"] = self._kept(method, maps, pixels, targets)
         found.update(self._inside(method, maps, rows))
         checked = rows[rows < pictures_to_check(plan, method, pixels.shape[2:])]

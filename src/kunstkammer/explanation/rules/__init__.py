@@ -1,5 +1,8 @@
 """Methods that go back through a network by rules of their own: one engine, small pieces.
 
+May import: the modules of `explanation` beside it, `registry`, `errors`.
+Public: members of the registry kind "explainers"; `engine.propagate` for new ones.
+
 - `functions`: which functions of torch there are, and of what kind each is
 - `engine`: `Engine`, which replaces each function's gradient while a network runs; `propagate`, the whole way
 - `kernel`: `Kernel`, one convolution or linear layer, batch norm folded in

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from torch import Tensor
 
+from kunstkammer.explanation.facts import ExplainerFacts
 from kunstkammer.explanation.rules.engine import propagate
 from kunstkammer.explanation.rules.kernel_rules import Epsilon, Gamma
 from kunstkammer.explanation.rules.lrp import not_negative
@@ -13,7 +14,10 @@ from kunstkammer.registry import register
 
 
 @register(
-    "explainers", "attention-lrp", "LRP for transformers, attention weights and deviations held fixed (Ali et al. 2022)"
+    "explainers",
+    "attention-lrp",
+    "LRP for transformers, attention weights and deviations held fixed (Ali et al. 2022)",
+    ExplainerFacts("attention", shares=True, twin="lrp-epsilon"),
 )
 def attention_lrp(task: Task, *, epsilon: float = 1e-7, gamma: float = 0.0) -> Tensor:
     """Return relevance in a transformer, signed, (N, C, H, W): whole, from the logit y down to the pixels.

@@ -8,6 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from kunstkammer.explanation.facts import ExplainerFacts
 from kunstkammer.explanation.rules.engine import Call, Propagation, propagate
 from kunstkammer.explanation.rules.functions import LIMITS, RECTIFIERS
 from kunstkammer.explanation.rules.kernel import Kernel
@@ -75,7 +76,10 @@ class Guided(Propagation):
 
 
 @register(
-    "explainers", "deconvnet", "DeConvNet: negative parts of the backward signal dropped (Zeiler and Fergus 2014)"
+    "explainers",
+    "deconvnet",
+    "DeConvNet: negative parts of the backward signal dropped (Zeiler and Fergus 2014)",
+    ExplainerFacts("backprop", claim="against"),
 )
 def deconvnet(task: Task) -> Tensor:
     """Return the DeConvNet map of each picture, signed, (N, C, H, W).
@@ -91,6 +95,7 @@ def deconvnet(task: Task) -> Tensor:
     "explainers",
     "guided-backprop",
     "Guided backpropagation: only what is positive both ways passes a ReLU (Springenberg et al. 2015, section 3.4)",
+    ExplainerFacts("backprop", claim="against"),
 )
 def guided_backprop(task: Task) -> Tensor:
     """Return the guided backpropagation map of each picture, signed, (N, C, H, W).

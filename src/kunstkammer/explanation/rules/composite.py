@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from torch import Tensor
 
 from kunstkammer.errors import unknown_name
+from kunstkammer.explanation.facts import ExplainerFacts
 from kunstkammer.explanation.rules.box import Bound, box_of, box_rule
 from kunstkammer.explanation.rules.engine import count_kernels, propagate
 from kunstkammer.explanation.rules.kernel import Kernel
@@ -49,6 +50,7 @@ COMPOSITES = {
     "explainers",
     "lrp-composite",
     "LRP with a rule for each kind of layer (Kohlbrenner et al. 2020; Montavon et al. 2019)",
+    ExplainerFacts("composites", shares=True, usual=True),
 )
 def lrp_composite(
     task: Task,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from torch import Tensor
 
+from kunstkammer.explanation.facts import ExplainerFacts
 from kunstkammer.explanation.rules.box import Bound, box_of, box_rule
 from kunstkammer.explanation.rules.engine import propagate
 from kunstkammer.explanation.rules.kernel_rules import AlphaBeta
@@ -12,7 +13,12 @@ from kunstkammer.explanation.task import Task
 from kunstkammer.registry import register
 
 
-@register("explainers", "deep-taylor", "Deep Taylor decomposition: positive contributions alone (Montavon et al. 2017)")
+@register(
+    "explainers",
+    "deep-taylor",
+    "Deep Taylor decomposition: positive contributions alone (Montavon et al. 2017)",
+    ExplainerFacts("composites", shares=True),
+)
 def deep_taylor(task: Task, *, bounded: bool = False, low: Bound = None, high: Bound = None) -> Tensor:
     """Return the deep Taylor decomposition of each picture, nowhere negative, (N, C, H, W).
 

@@ -8,6 +8,7 @@ from typing import Literal
 from torch import Tensor
 
 from kunstkammer.errors import ModelError
+from kunstkammer.explanation.facts import ExplainerFacts
 from kunstkammer.explanation.rules.box import Bound, box_of, box_rule
 from kunstkammer.explanation.rules.engine import propagate
 from kunstkammer.explanation.rules.kernel_rules import AlphaBeta, Epsilon, Flat, Gamma, WSquare
@@ -16,7 +17,12 @@ from kunstkammer.explanation.task import Task
 from kunstkammer.registry import register
 
 
-@register("explainers", "lrp-z", "LRP with the z rule: relevance in proportion to each contribution (Bach et al. 2015)")
+@register(
+    "explainers",
+    "lrp-z",
+    "LRP with the z rule: relevance in proportion to each contribution (Bach et al. 2015)",
+    ExplainerFacts("lrp", shares=True),
+)
 def lrp_z(task: Task, *, bias: bool = True) -> Tensor:
     """Return relevance by the z rule (LRP-0), signed, (N, C, H, W).
 
@@ -29,7 +35,12 @@ def lrp_z(task: Task, *, bias: bool = True) -> Tensor:
     return propagate(task, Relevance(lambda _: Epsilon(0.0, bias)))
 
 
-@register("explainers", "lrp-epsilon", "LRP with the epsilon rule: as z, weak contributions damped (Bach et al. 2015)")
+@register(
+    "explainers",
+    "lrp-epsilon",
+    "LRP with the epsilon rule: as z, weak contributions damped (Bach et al. 2015)",
+    ExplainerFacts("lrp", shares=True),
+)
 def lrp_epsilon(task: Task, *, epsilon: float = 1e-7, bias: bool = True) -> Tensor:
     """Return relevance by the epsilon rule, signed, (N, C, H, W).
 
@@ -44,7 +55,12 @@ def lrp_epsilon(task: Task, *, epsilon: float = 1e-7, bias: bool = True) -> Tens
     return propagate(task, Relevance(lambda _: rule))
 
 
-@register("explainers", "lrp-gamma", "LRP with the gamma rule: positive contributions favoured (Montavon et al. 2019)")
+@register(
+    "explainers",
+    "lrp-gamma",
+    "LRP with the gamma rule: positive contributions favoured (Montavon et al. 2019)",
+    ExplainerFacts("lrp", shares=True),
+)
 def lrp_gamma(task: Task, *, gamma: float = 0.25) -> Tensor:
     """Return relevance by the gamma rule, signed, (N, C, H, W).
 
@@ -59,7 +75,12 @@ def lrp_gamma(task: Task, *, gamma: float = 0.25) -> Tensor:
     return propagate(task, Relevance(lambda _: rule))
 
 
-@register("explainers", "lrp-alpha-beta", "LRP with the alpha-beta rule: what speaks for and against apart (Bach 2015)")
+@register(
+    "explainers",
+    "lrp-alpha-beta",
+    "LRP with the alpha-beta rule: what speaks for and against apart (Bach 2015)",
+    ExplainerFacts("lrp", shares=True),
+)
 def lrp_alpha_beta(
     task: Task, *, alpha: float = 2.0, beta: float | None = None, bias: bool | Literal["split"] = True
 ) -> Tensor:
@@ -84,7 +105,12 @@ def lrp_alpha_beta(
     return propagate(task, Relevance(lambda _: rule))
 
 
-@register("explainers", "lrp-w-square", "LRP with the w-square rule: by squared weights alone (Montavon et al. 2017)")
+@register(
+    "explainers",
+    "lrp-w-square",
+    "LRP with the w-square rule: by squared weights alone (Montavon et al. 2017)",
+    ExplainerFacts("composites", shares=True),
+)
 def lrp_w_square(task: Task) -> Tensor:
     """Return relevance by the w-square rule in every layer, signed, (N, C, H, W).
 
@@ -94,7 +120,10 @@ def lrp_w_square(task: Task) -> Tensor:
 
 
 @register(
-    "explainers", "lrp-flat", "LRP with the flat rule: evenly over all inputs of a layer (Lapuschkin et al. 2019)"
+    "explainers",
+    "lrp-flat",
+    "LRP with the flat rule: evenly over all inputs of a layer (Lapuschkin et al. 2019)",
+    ExplainerFacts("composites", shares=True),
 )
 def lrp_flat(task: Task) -> Tensor:
     """Return relevance by the flat rule in every layer, signed, (N, C, H, W): how the network looks, less what it sees.
@@ -104,7 +133,12 @@ def lrp_flat(task: Task) -> Tensor:
     return propagate(task, EvenRelevance(lambda _: Flat()))
 
 
-@register("explainers", "lrp-z-box", "LRP with the z-box rule for the pixels, epsilon above (Montavon et al. 2017)")
+@register(
+    "explainers",
+    "lrp-z-box",
+    "LRP with the z-box rule for the pixels, epsilon above (Montavon et al. 2017)",
+    ExplainerFacts("composites", boxes=True, shares=True),
+)
 def lrp_z_box(task: Task, *, low: Bound = None, high: Bound = None, epsilon: float = 1e-7) -> Tensor:
     """Return relevance by the z-box rule in the first layer and the epsilon rule above, signed, (N, C, H, W).
 

@@ -1,4 +1,8 @@
-"""The API, /api/v1: one file for each kind of thing. `describe` makes its OpenAPI description exact."""
+"""The API, /api/v1: one file for each kind of thing.
+
+May import: `web.doors`, `web.inference`, `web.store` and the modules of `web` beside it, `pictures`, `errors`.
+Public: `router`, `PREFIX`. `describe` makes the OpenAPI description exact.
+"""
 
 from fastapi import APIRouter, Depends
 

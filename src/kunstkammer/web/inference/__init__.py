@@ -1,5 +1,8 @@
 """What answers: models, the one worker that all visitors share, and the processes that read their pictures.
 
+May import: anything below `web`: `verbs`, `explanation`, `models`, `metrics`, `pictures`, `registry`, `errors`.
+Public: `engines.open_engine`, `desk`, `decoding`, `review`.
+
 - `engines`: what a model is to this room, with torch (`torch_engine`) or without (`onnx_engine`)
 - `decoding`, `decoder`: reading pictures in processes that may die
 - `batching`: pictures of all visitors together through the model

@@ -266,7 +266,7 @@ class Desk:
         with self._changing:
             again = [known for known, served in self._models.items() if served.folder == folder]
             wanted = name or (again[0] if again else _unique(folder.name, self._models))
-            served = open_served(folder, wanted)
+            served = open_served(folder, wanted, self._settings.device or None)
             self._models = {**self._models, wanted: served}
             log.info("%s is served, version %s.", wanted, served.card.version)
             return served.card

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Protocol
@@ -11,6 +12,8 @@ from numpy.typing import NDArray
 
 from kunstkammer.errors import ModelError, guess
 from kunstkammer.pictures.plate import PlateSettings
+
+log = logging.getLogger("kunstkammer.web")
 
 ONNX_FILE = "model.onnx"
 
@@ -35,6 +38,8 @@ class Engine(Protocol):
         explainers: names of the registry kind "explainers" that can explain it, in the order in which they are shown;
             () where nothing can.
         slow_explainers: those of them that take many passes.
+        families: the family of each of them, as the registry has it.
+        usual_explainer: the one that is offered first; "" where nothing can explain it.
         has_features: whether `logits_and_features` gives features.
     """
 
@@ -49,6 +54,8 @@ class Engine(Protocol):
     facts: Mapping[str, Any]
     explainers: tuple[str, ...]
     slow_explainers: tuple[str, ...]
+    families: Mapping[str, str]
+    usual_explainer: str
     has_features: bool
 
     def logits(self, plates: Plates) -> Floats:
@@ -90,8 +97,10 @@ class Engine(Protocol):
         ...
 
 
-def open_engine(folder: str | Path) -> Engine:
+def open_engine(folder: str | Path, device: str | None = None) -> Engine:
     """Open a run folder (with torch) or a folder that `kunstkammer export` wrote (with onnxruntime).
+
+    `device` is where torch runs, as for `models.run.open_run`; ONNX Runtime always runs on the processor.
 
     Raises `ModelError` where there is nothing to open, or what opens it is not installed.
     """
@@ -104,10 +113,12 @@ def open_engine(folder: str | Path) -> Engine:
         if exported:
             from kunstkammer.web.inference.onnx_engine import OnnxEngine
 
+            if device not in (None, "auto", "cpu"):
+                log.warning("%s is an exported model: it runs on the processor, not on %s.", folder.name, device)
             return OnnxEngine(folder)
         from kunstkammer.web.inference.torch_engine import TorchEngine
 
-        return TorchEngine(folder)
+        return TorchEngine(folder, device)
     except ModuleNotFoundError as error:
         mend = "pip install onnxruntime" if exported else "install torch, or serve what `kunstkammer export` writes"
         raise ModelError(f"{folder} cannot be opened: {error.name} is not installed; {mend}.") from error

@@ -3,15 +3,30 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
 from kunstkammer.explanation.windows import windows_over
 from kunstkammer.pictures.framing import central
-from kunstkammer.web.inference.engines import Floats, Plates
+
+if TYPE_CHECKING:
+    from kunstkammer.web.inference.engines import Floats, Plates
 
 AT_ONCE = 8
 """Covered versions of a picture that go through the network together."""
+
+
+class Method(NamedTuple):
+    """What is known of a method without torch: what the registry says of the explainer of that name."""
+
+    name: str
+    family: str
+    slow: bool
+
+
+GRAD_CAM = Method("grad-cam", "cams", slow=False)
+OCCLUSION = Method("occlusion", "windows", slow=True)
 
 
 def grad_cam(

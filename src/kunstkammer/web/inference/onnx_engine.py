@@ -6,15 +6,17 @@ import hashlib
 import os
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import onnxruntime
 
 from kunstkammer.errors import ModelError, guess
 from kunstkammer.models.exported import CLASS_MAPS, FEATURES, INPUT, LOGITS, ONNX_FILE, SETTINGS_FILE, read_exported
-from kunstkammer.web.inference.engines import Floats, Plates
-from kunstkammer.web.inference.gradient_free import grad_cam, occlusion
+from kunstkammer.web.inference.gradient_free import GRAD_CAM, OCCLUSION, grad_cam, occlusion
+
+if TYPE_CHECKING:
+    from kunstkammer.web.inference.engines import Floats, Plates
 
 AT_ONCE = 8
 """Pictures that go through the network together. More are not faster on a processor (MobileNetV2 at 224 px, a thread:
@@ -54,8 +56,11 @@ class OnnxEngine:
         self.has_features = FEATURES in given
         self._input_size = exported.input_size
         self._centres = exported.centres if CLASS_MAPS in given else None
-        self.explainers: tuple[str, ...] = ("occlusion",) if self._centres is None else ("grad-cam", "occlusion")
-        self.slow_explainers: tuple[str, ...] = ("occlusion",)
+        methods = (OCCLUSION,) if self._centres is None else (GRAD_CAM, OCCLUSION)
+        self.explainers: tuple[str, ...] = tuple(one.name for one in methods)
+        self.slow_explainers: tuple[str, ...] = tuple(one.name for one in methods if one.slow)
+        self.families: Mapping[str, str] = {one.name: one.family for one in methods}
+        self.usual_explainer = methods[0].name
         noise = np.random.default_rng(0).integers(0, 256, (1, *self.plate_settings.shape), np.uint8)
         logits = self.logits(noise)
         if logits.shape != (1, len(self.labels)) or not np.isfinite(logits).all():
@@ -83,7 +88,7 @@ class OnnxEngine:
                 f"need no gradients; serve the run itself for the others.{guess(method, self.explainers)}"
             )
         chosen = self._chosen(plates, targets, versus)
-        if method == "grad-cam" and self._centres is not None:
+        if method == GRAD_CAM.name and self._centres is not None:
             if pause is not None:
                 pause()
             (maps,) = self._run(plates, CLASS_MAPS)

@@ -132,13 +132,13 @@ def doubt(probabilities: np.ndarray, many: bool) -> float:
     return float(np.clip(entropy.mean() / most, 0, 1))
 
 
-def open_served(folder: str | Path, name: str) -> Served:
-    """Open a model with what belongs to it. Raises `ModelError` where it cannot answer.
+def open_served(folder: str | Path, name: str, device: str | None = None) -> Served:
+    """Open a model with what belongs to it; `device` as for `open_engine`. Raises `ModelError` where it cannot answer.
 
     Damaged or foreign neighbours are left out, and logged: the model answers without them.
     """
     folder = Path(folder)
-    engine = open_engine(folder)
+    engine = open_engine(folder, device)
     neighbours = _beside(lambda: Neighbours.load(folder, engine.weights)) if engine.has_features else None
     prior = engine.facts.get("label_prior") or ()
     card = ModelCard(
@@ -187,6 +187,8 @@ def _facts(folder: Path, engine: Engine, neighbours: Neighbours | None) -> Mappi
         "data": {"name": data.get("name"), "pictures": data.get("pictures"), "parts": data.get("parts")},
         "picture": {"height": plate.height, "width": plate.width, "grey": plate.grey, "fit": plate.fit},
         "slow_explainers": list(engine.slow_explainers),
+        "explainer_families": dict(engine.families),
+        "usual_explainer": engine.usual_explainer,
         "neighbours": None if neighbours is None else len(neighbours),
         "calibration": None,
     }

@@ -16,17 +16,15 @@ import torch
 from torch import nn
 
 from kunstkammer.errors import KunstkammerError, ModelError
+from kunstkammer.explanation.facts import facts_of
 from kunstkammer.explanation.order import in_order
 from kunstkammer.models.digest import weights_digest
 from kunstkammer.models.features import listening, pooled
 from kunstkammer.models.run import open_run
-from kunstkammer.registry import get, names
+from kunstkammer.registry import names
 
 if TYPE_CHECKING:
     from kunstkammer.web.inference.engines import Floats, Plates
-
-MANY_PASSES = ("smoothgrad", "integrated-gradients", "occlusion", "prediction-difference")
-"""They work wherever gradients do, or wherever there are logits, and are not worth a trial."""
 
 EXPLAINED_AT_ONCE = 8
 
@@ -45,9 +43,9 @@ class TorchEngine:
     in memory.
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, device: str | None = None) -> None:
         """Open the folder and try what can explain it. Raises `ModelError`, also for weights that give no numbers."""
-        checkpoint = open_run(folder)
+        checkpoint = open_run(folder, device)
         self.folder = folder
         self.weights = weights_digest(folder)
         self.version = _version(folder, self.weights)
@@ -60,15 +58,17 @@ class TorchEngine:
         self.plate_settings = checkpoint.plate_settings
         self.facts: Mapping[str, Any] = checkpoint.facts
         self._checkpoint = checkpoint
-        on_cpu = next(checkpoint.model.parameters()).device.type == "cpu"
-        self._part = CPU_BATCH if on_cpu else sys.maxsize
+        self._part = CPU_BATCH if checkpoint.device.type == "cpu" else sys.maxsize
         self._explained = replace(checkpoint, model=sharing_weights(checkpoint.model))
         noise = np.random.default_rng(0).integers(0, 256, (1, *self.plate_settings.shape), np.uint8)
         if not np.isfinite(self.logits(noise)).all():
             raise ModelError(f"{folder} answers with what is not a number: its weights are damaged; train again.")
         self.has_features = self._gives_features(noise)
         self.explainers = self._try_explainers(noise)
-        self.slow_explainers = tuple(name for name in self.explainers if name in MANY_PASSES)
+        facts = {name: facts_of(name) for name in self.explainers}
+        self.slow_explainers = tuple(name for name, one in facts.items() if one.cost == "many")
+        self.families: Mapping[str, str] = {name: one.family for name, one in facts.items()}
+        self.usual_explainer = next((name for name, one in facts.items() if one.usual), next(iter(facts), ""))
 
     def logits(self, plates: Plates) -> Floats:
         pixels = torch.from_numpy(plates)
@@ -135,14 +135,12 @@ class TorchEngine:
         return tuple(found)
 
     def _can(self, method: str, noise: Plates, gradients: bool) -> bool:
-        from kunstkammer.explanation.interface import option_names
         from kunstkammer.explanation.patterns.store import PATTERNS_FILE
 
-        if method in ("occlusion", "prediction-difference"):
-            return True
-        if method in MANY_PASSES:
-            return gradients
-        if "patterns" in option_names(get("explainers", method)) and not (self.folder / PATTERNS_FILE).is_file():
+        facts = facts_of(method)
+        if facts.cost == "many":  # not worth a trial: it works wherever gradients do, or wherever there are logits
+            return gradients or not facts.gradients
+        if facts.patterns and not (self.folder / PATTERNS_FILE).is_file():
             return False
         try:
             return bool(np.isfinite(self.explain(noise, method, [0], [None])[0]).all())

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Annotated
 
 from fastapi import APIRouter, Query, Request
@@ -25,14 +25,13 @@ from kunstkammer.web.records import Answer, ModelCard, Neighbour, Picture, Who
 router = APIRouter()
 SHOWN = frozenset({"JPEG", "PNG", "WEBP", "GIF", "BMP", "AVIF"})
 """What browsers show; of all else the small copy is shown."""
-USUAL = ("grad-cam", "lrp-composite", "attention-gradient")
-FAMILIES = {
-    "regions": ("grad-cam", "grad-cam-plus-plus", "guided-grad-cam", "attention-"),
-    "pixels": ("gradient", "smoothgrad", "integrated-gradients"),
-    "layers": ("lrp-", "deep-taylor", "pattern-", "guided-backprop", "deconvnet"),
-    "covering": ("occlusion", "prediction-difference"),
+GROUPS = {
+    "regions": ("cams", "attention"),
+    "pixels": ("gradients",),
+    "layers": ("backprop", "lrp", "composites", "patterns"),
+    "covering": ("windows",),
 }
-"""How methods stand together in the list, by how their names begin."""
+"""How the families of methods stand together in the list."""
 NEAR, NEAR_KEPT = 8, 64
 Text = Annotated[str, Query(max_length=1000, pattern=r"^[^\x00]*$")]
 
@@ -77,7 +76,7 @@ async def picture_page(
         doubt_word=doubt_word(answer) if answer else "",
         novelty_word=novelty_word(answer) if answer else "",
         method=method,
-        families=families(card.explainers) if card else [],
+        families=families(card.explainers, card.facts.get("explainer_families", {})) if card else [],
         usual=usual_explainer(card) if card else "",
         target=target,
         versus=versus,
@@ -125,21 +124,22 @@ def novelty_word(answer: Answer) -> str:
 
 def usual_explainer(card: ModelCard) -> str:
     """Return the method that is offered first."""
-    return next((one for one in USUAL if one in card.explainers), next(iter(card.explainers), ""))
+    return str(card.facts.get("usual_explainer") or next(iter(card.explainers), ""))
 
 
-def families(explainers: Sequence[str]) -> list[tuple[str, list[str]]]:
-    """Return the methods by family; those of none at the end.
+def families(explainers: Sequence[str], family_of: Mapping[str, str]) -> list[tuple[str, list[str]]]:
+    """Return the methods by group, from the family of each; those of no group at the end.
 
-    >>> families(["occlusion", "lrp-z", "grad-cam", "new", "lrp-flat"])
-    [('regions', ['grad-cam']), ('layers', ['lrp-z', 'lrp-flat']), ('covering', ['occlusion']), ('others', ['new'])]
+    >>> families(["occlusion", "grad-cam", "new"], {"occlusion": "windows", "grad-cam": "cams"})
+    [('regions', ['grad-cam']), ('covering', ['occlusion']), ('others', ['new'])]
     """
-    family_of = {
-        one: next((family for family, begins in FAMILIES.items() if one.startswith(begins)), "others")
-        for one in explainers
-    }
-    found = [(family, [one for one in explainers if family_of[one] == family]) for family in (*FAMILIES, "others")]
-    return [(family, members) for family, members in found if members]
+    group_of = {family: group for group, members in GROUPS.items() for family in members}
+    groups = [group_of.get(family_of.get(one, ""), "others") for one in explainers]
+    found = [
+        (group, [one for one, its in zip(explainers, groups, strict=True) if its == group])
+        for group in (*GROUPS, "others")
+    ]
+    return [(group, members) for group, members in found if members]
 
 
 @router.post("/pictures/{id}/corrections")

@@ -1,5 +1,8 @@
 """What the page remembers: a database and a place for files. Nothing acknowledged is lost, nothing deleted stays.
 
+May import: the modules of `web` beside it, `data`, `pictures`, `files`, `errors`.
+Public: `Store`, `Token`, `export_corrections`.
+
 - `store`: the one class the other parts use; `corrections`: what people said, as a collection
 - `tables`, `migrations/`: the database's form; `database`: its transactions on SQLite and PostgreSQL, its errors
 - `blobs`: files under names of their own; `listing`: what a gallery asks; `tokens`: who may come without a session
