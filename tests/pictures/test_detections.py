@@ -7,10 +7,12 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
+from PIL import Image
 
 from kunstkammer.errors import DataError
 from kunstkammer.pictures.detections import Detections
 from kunstkammer.pictures.framing import Affine, Framing
+from kunstkammer.pictures.scale import fit_picture
 from kunstkammer.pictures.visible import common, cut_to, joint_area
 
 COORDINATE = st.floats(0, 5000, allow_nan=False)
@@ -211,6 +213,30 @@ def test_how_much_must_remain():
     assert found.moved(Affine(), (50, 100)).size == (50, 100)
     with pytest.raises(ValueError, match="visible share is 2"):
         found.moved(Affine(), visible=2)
+
+
+@pytest.mark.parametrize("fit", ["squash", "pad", "crop"])
+@pytest.mark.parametrize("size", [(120, 90), (90, 200), (64, 64)])  # height, width
+@pytest.mark.parametrize("seen", [(64, 48), (60, 40)])
+def test_a_box_goes_where_the_picture_goes(fit, size, seen):
+    plate = (64, 48)
+    left, top, right, bottom = size[1] * 0.4, size[0] * 0.45, size[1] * 0.7, size[0] * 0.8
+    pixels = np.zeros(size, np.uint8)
+    pixels[round(top) : round(bottom), round(left) : round(right)] = 255
+    shown = np.asarray(fit_picture(Image.fromarray(pixels), plate, fit))
+    y, x = (plate[0] - seen[0]) // 2, (plate[1] - seen[1]) // 2
+    shown = shown[y : y + seen[0], x : x + seen[1]]
+    if fit == "pad":
+        inside = np.asarray(fit_picture(Image.fromarray(np.zeros(size, np.uint8)), plate, fit))
+        shown = np.where(inside[y : y + seen[0], x : x + seen[1]] > 0, 0, shown)  # the white border is no box
+    box = (round(left), round(top), round(right), round(bottom))
+    move = Framing(*plate, fit=fit).affine(size, seen=seen)
+    [found] = Detections([box]).moved(move, seen).boxes
+    rows, columns = np.nonzero(shown > 127)
+    assert found[0] == pytest.approx(columns.min(), abs=1.1)
+    assert found[1] == pytest.approx(rows.min(), abs=1.1)
+    assert found[2] == pytest.approx(columns.max() + 1, abs=1.1)
+    assert found[3] == pytest.approx(rows.max() + 1, abs=1.1)
 
 
 def test_framing_moves_boxes_and_leaves_out_what_the_model_does_not_see():
