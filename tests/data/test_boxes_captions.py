@@ -238,6 +238,18 @@ def test_captions_of_a_coco_file(folder: Path) -> None:
     assert mixed.detections(0) == Detections.from_coco([[1, 2, 3, 4]], ["text"])
 
 
+def test_captions_of_a_coco_file_beside_other_data(folder: Path) -> None:
+    images = [{"id": 1, "file_name": "a.png"}, {"id": 2, "file_name": "elsewhere.png"}, {"id": 3, "file_name": "b.png"}]
+    entries = [{"id": k, "image_id": 1, "caption": text} for k, text in enumerate(["One.", "Two."])]
+    (folder / "captions.json").write_text(json.dumps({"images": images, "annotations": entries}), encoding="utf-8")
+    found = read(coco(folder), text_file=folder / "captions.json")
+    assert boxes(found) == WANTED
+    assert [found.captions(i) for i in range(3)] == [("One.", "Two."), (), ()]
+    assert found.notes[-1] == "captions.json has no captions for 2 of 3 pictures."
+    with pytest.raises(DataError, match="COCO JSON without captions"):
+        read(coco(folder), text_file=folder / "boxes.json")
+
+
 @pytest.mark.parametrize(
     ("columns", "wanted"),
     [

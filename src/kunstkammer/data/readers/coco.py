@@ -53,6 +53,19 @@ def read_coco(path: Path) -> Rows:
     return rows
 
 
+def captions_by_file(path: Path) -> dict[str, list[str]]:
+    """Return the captions of each file name in a COCO file. Raises `DataError` where there are none."""
+    data = _load(path)
+    _require_images(path, data["annotations"], {image.get("id") for image in data["images"]})
+    names = {image.get("id"): str(image.get("file_name") or "").replace("\\", "/") for image in data["images"]}
+    found: dict[str, list[str]] = {name: [] for name in names.values()}
+    for entry in data["annotations"]:
+        found[names[entry["image_id"]]] += captions_of(entry.get("caption"))
+    if not any(found.values()):
+        raise DataError(f"{path} is COCO JSON without captions; give the file whose annotations have a 'caption'.")
+    return found
+
+
 def is_coco(path: Path) -> bool:
     """Whether the JSON file at `path` has the lists of a COCO file; malformed JSON is a `DataError`."""
     return _lacking(_parse(path)) is None
