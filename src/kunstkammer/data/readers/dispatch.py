@@ -43,7 +43,8 @@ def read(
             case) of class folders; a folder with metadata.csv, .tsv or .jsonl (`file_name`, `label` or `labels`,
             `split`, `objects` with boxes, `caption` or `captions`, and whatever else), also one in each split folder; a
             flat folder, one picture, or a list of paths (no labels); a CSV, TSV or JSON Lines file; a COCO JSON file
-            (instances, captions); a folder saved by `datasets` or by `Collection.save`; a loaded `datasets.Dataset` or `DatasetDict`; a pandas DataFrame; a `Collection`.
+            (instances, captions); a folder saved by `datasets` or by `Collection.save`; a loaded
+            `datasets.Dataset` or `DatasetDict`; a pandas DataFrame; a `Collection`.
         label_column: the column that holds the labels, where it has not one of the usual names; or several, parted by
             commas, that hold 0 or 1 (or a share) of one label each: "angry,fear,happy". A table of nothing else is
             understood by itself.
