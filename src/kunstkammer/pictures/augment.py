@@ -69,7 +69,8 @@ class Augmenter:
                 raise ValueError(f"Boxes of a picture of {own.size} for pixels of {size} (height, width); move them.")
         changed, told = self._changed(pixels, seed)
         changes = [own for run in told for own in _changes(run, *size)]
-        shown = [own.moved(Affine(), within=size) for own in boxes]
+        clipped = [own.clip(size) for own in boxes]
+        shown = [own.select(own.area > 0) for own in clipped]
         return changed, [
             own.followed([change[i] for change in changes], size, visible=visible) for i, own in enumerate(shown)
         ]
