@@ -156,7 +156,7 @@ def test_odd_boxes_are_noted_by_their_annotation(folder: Path) -> None:
         [3, 3, 3, 8], [40, 40, 49, 44], [-1, 0, 8, 4], [0, 0, 48.4, 4], [1, 1, 5, 5],
     ]  # fmt: skip
     assert found.notes[:3] == (
-        "In boxes.json 1 annotation has no box; they count for the labels alone (70).",
+        "In boxes.json 1 annotation has no box, only a label (70).",
         "In boxes.json 1 annotation has a box without an area (71).",
         "In boxes.json 2 annotations have a box that reaches outside its picture (72, 73).",
     )

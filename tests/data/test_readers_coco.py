@@ -48,7 +48,7 @@ def test_labels_are_the_categories_in_a_picture_and_boxes_are_kept(pictures: Pat
     assert second == {"bbox": [], "category": []}
     assert third == {"bbox": [], "category": []}
     assert found.notes == (
-        "In boxes.json 1 annotation has no box; they count for the labels alone (4).",
+        "In boxes.json 1 annotation has no box, only a label (4).",
         "1 pictures in boxes.json have no annotation; they count as showing none of the labels.",
     )
 

@@ -145,7 +145,7 @@ def _add_things(path: Path, rows: Rows, data: dict[str, Any], entries: list[dict
         labels[image].add(name)
         box = annotation_box(entry.get("bbox"), f"{path}: annotation {entry.get('id')}")
         if box is None:
-            odd["no box; they count for the labels alone"].append(entry.get("id"))
+            odd["no box, only a label"].append(entry.get("id"))
             continue
         cells[image]["bbox"].append(box)
         cells[image]["category"].append(name)
