@@ -46,8 +46,11 @@ def test_labels_are_the_categories_in_a_picture_and_boxes_are_kept(pictures: Pat
     first, second, third = found.column("objects")
     assert first == {"bbox": [[1, 2, 3, 4], [0, 0, 9, 9], [5, 5, 1, 1]], "category": ["balloon", "panel", "balloon"]}
     assert second == {"bbox": [], "category": []}
-    assert third["category"] == ["panel"]
-    assert "1 pictures in boxes.json have no annotation" in found.notes[0]
+    assert third == {"bbox": [], "category": []}
+    assert found.notes == (
+        "In boxes.json 1 annotation has no box, only a label (4).",
+        "1 pictures in boxes.json have no annotation; they count as showing none of the labels.",
+    )
 
 
 @pytest.mark.parametrize(
@@ -82,9 +85,26 @@ def test_split_folders_may_each_hold_a_coco_file(paint, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"annotations": [{"id": 5, "image_id": 7, "category_id": 2}]}, "1 annotations have the category id 2, which"),
+        (
+            {"annotations": [{"id": 5, "image_id": 7, "category_id": 2}]},
+            "lacks (1 panel, 3 balloon), such as annotation 5 with 2",
+        ),
         ({"annotations": [{"id": 5, "image_id": 1, "category_id": 1}]}, "annotation 5 is for the image id 1, which"),
         ({"annotations": [{"id": 5, "image_id": 7, "category_id": 1, "bbox": [1, 2]}]}, "has the box [1, 2]; write"),
+        (
+            {"annotations": [{"id": 5, "image_id": 7, "category_id": 1, "bbox": [1, 2, -3, 4]}]},
+            "annotation 5 has the box",
+        ),
+        ({"annotations": [{"id": 5, "image_id": 7, "category_id": 1, "bbox": [1, 2, float("inf"), 4]}]}, "not finite"),
+        (
+            {"annotations": [{"id": 5, "image_id": 7, "category_id": 1, "bbox": [1, 2, None, 4]}]},
+            "annotation 5 has the",
+        ),
+        (
+            {"annotations": [{"id": 5, "image_id": 1, "caption": "A coin."}]},
+            "annotation 5 is for the image id 1, which",
+        ),
+        ({"categories": [{"id": 1, "name": "a"}] * 2, "annotations": []}, "two categories with the id 1"),
         ({"images": [{"id": 7, "file_name": "a.png"}] * 2, "annotations": []}, "two images with the id 7"),
         ({"images": [{"id": 7}], "annotations": []}, "the image with the id 7 has no file_name"),
         ({"images": [{"id": 7, "file_name": "z.png"}], "annotations": []}, "names 1 of 1 pictures that are not in"),

@@ -10,6 +10,7 @@ from torch import Tensor
 from kunstkammer.errors import ModelError
 from kunstkammer.explanation import explain
 from kunstkammer.explanation.sanity import cascade, energy_inside, likeness, points_inside, randomisation
+from kunstkammer.pictures.detections import Detections
 
 from .networks import build, square_detector, squares, vgg
 
@@ -56,7 +57,8 @@ def test_class_sensitivity_by_likeness() -> None:
 def test_the_square_is_pointed_at() -> None:
     pixels = squares([(8, 40), (40, 12)])
     maps = explain(square_detector(), pixels, 1, "occlusion", window=4, stride=2, value="zero")
-    right, wrong = [[(40, 8, 52, 20)], [(12, 40, 24, 52)]], [[(0, 40, 20, 60)], [(30, 0, 60, 20), (40, 40, 60, 60)]]
+    right = [Detections([(40, 8, 52, 20)]), Detections([(12, 40, 24, 52)])]
+    wrong = [Detections([(0, 40, 20, 60)]), Detections([(30, 0, 60, 20), (40, 40, 60, 60)])]
     assert points_inside(maps, right).tolist() == [True, True]
     assert points_inside(maps, wrong).tolist() == [False, False]
     assert (energy_inside(maps, right) > 0.8).all()
@@ -66,10 +68,10 @@ def test_the_square_is_pointed_at() -> None:
 
 
 def test_what_is_wrong_is_said(pixels: Tensor) -> None:
-    with pytest.raises(ModelError, match="2 lists of boxes"):
-        points_inside(pixels, [[], []])
-    with pytest.raises(ModelError, match=r"The box \(5, 5, 5, 9\) is empty"):
-        energy_inside(pixels[:1], [[(5, 5, 5, 9)]])
+    with pytest.raises(ModelError, match="Boxes of 2 pictures"):
+        points_inside(pixels, [Detections()] * 2)
+    with pytest.raises(ModelError, match=r"The box \(5\.0, 5\.0, 5\.0, 9\.0\) has no area"):
+        energy_inside(pixels[:1], [Detections([(5, 5, 5, 9)])])
     with pytest.raises(ModelError, match="cannot be compared"):
         likeness(pixels, pixels[:1])
 

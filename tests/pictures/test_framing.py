@@ -12,6 +12,7 @@ from PIL import Image
 from kunstkammer.errors import RecipeError
 from kunstkammer.pictures import framing as framing_module
 from kunstkammer.pictures.augment import build_augmenter
+from kunstkammer.pictures.detections import Detections
 from kunstkammer.pictures.framing import Affine, Framing, central
 from kunstkammer.pictures.plate import PlateSettings, make_plate
 
@@ -131,15 +132,16 @@ def test_a_box_around_a_painted_rectangle_still_surrounds_it_after_the_change(mo
     pixels = torch.zeros(3, 1, height, width, dtype=torch.uint8)
     pixels[:, :, box[1] : box[3], box[0] : box[2]] = 255
     augment = build_augmenter([*moves, {"name": "color-jitter"}])
-    changed, boxes = augment.with_boxes(pixels, [[box]] * 3, seed)
+    changed, boxes = augment.with_boxes(pixels, [Detections([box], ["thing"])] * 3, seed, visible=0)
     assert torch.equal(changed, augment(pixels, seed))
     for picture, own in zip(changed[:, 0].numpy(), boxes, strict=True):
         painted = picture > picture.max() * 0.5
         if picture.max() < 0.3:
             continue  # the rectangle has left the picture
-        assert len(own) == 1
+        assert own.labels == ("thing",)
+        assert own.size == (height, width)
         rows, columns = np.nonzero(painted)
-        left, top, right, bottom = own[0]
+        left, top, right, bottom = own.boxes[0]
         assert left - 1 <= columns.min()
         assert columns.max() <= right
         assert top - 1 <= rows.min()
@@ -147,11 +149,57 @@ def test_a_box_around_a_painted_rectangle_still_surrounds_it_after_the_change(mo
         turning = {"rotation", "shear"} & {move["name"] for move in moves}
         if not turning:  # then the box is not only around it, but close
             found = (columns.min(), rows.min(), columns.max() + 1, rows.max() + 1)
-            assert own[0] == pytest.approx(found, abs=1.5)
+            assert own.boxes[0] == pytest.approx(found, abs=1.5)
+
+
+@settings(max_examples=40)
+@given(
+    moves=st.lists(st.sampled_from([*MOVES, "erasing", "erasing", "sharp"]), min_size=1, max_size=4),
+    seed=st.integers(0, 999),
+    visible=st.sampled_from([0.1, 0.25, 0.5, 0.9]),
+)
+def test_a_box_stays_where_enough_of_it_is_seen_and_goes_where_not(moves, seed, visible):
+    # Where the rectangle lies whole before any change, its painted pixels say how much of it is left.
+    side, box = 96, (30, 36, 62, 60)
+    other = {
+        "erasing": {"name": "erasing", "probability": 0.7, "scale": (0.05, 0.4)},
+        "sharp": {"name": "color-jitter"},
+    }
+    augment = build_augmenter([other[move] if isinstance(move, str) else move for move in moves])
+    pixels = torch.zeros(6, 1, side, side, dtype=torch.uint8)
+    pixels[:, :, box[1] : box[3], box[0] : box[2]] = 255
+    changed, boxes = augment.with_boxes(pixels, [Detections([box])] * 6, seed, visible=visible)
+    assert torch.equal(changed, augment(pixels, seed)), "with boxes the pixels are the same"
+    again = augment.with_boxes(pixels, [Detections([box])] * 6, seed, visible=visible)[1]
+    assert again == boxes, "the same pixels and seed give the same boxes"
+    _, whole = augment.with_boxes(torch.zeros_like(pixels), [Detections([box])] * 6, seed, visible=0)
+    _, told = augment._changed(pixels, seed)
+    if any(isinstance(move, str) and move == "sharp" for move in moves):
+        return  # other colours: no counting
+    for i, (picture, own) in enumerate(zip(changed[:, 0].double().numpy(), boxes, strict=True)):
+        scale = 1.0
+        for matrices, _ in told:
+            scale /= 1.0 if matrices is None else abs(float(torch.linalg.det(matrices[i])))
+        share = picture.sum() / (scale * (box[2] - box[0]) * (box[3] - box[1]))
+        if share > visible + 0.08:
+            assert len(own) == 1
+            assert own.boxes[0] == pytest.approx(whole[i].boxes[0])
+        if share < visible - 0.08:
+            assert len(own) == 0
+
+
+def test_what_lay_outside_from_the_first_does_not_count():
+    pixels = torch.zeros(1, 3, 20, 20, dtype=torch.uint8)
+    boxes = [Detections([(-90, 0, 10, 10), (30, 0, 40, 10), (5, 5, 5, 9)], ["overhangs", "outside", "empty"])]
+    changed = build_augmenter([{"name": "horizontal-flip", "probability": 1}]).with_boxes(pixels, boxes, 0)[1][0]
+    assert changed == Detections([(10, 0, 20, 10)], ["overhangs"], size=(20, 20))
 
 
 def test_boxes_are_asked_for_each_picture():
+    pixels = torch.zeros(2, 3, 4, 4, dtype=torch.uint8)
     with pytest.raises(ValueError, match="2 pictures, boxes of 1"):
-        build_augmenter([]).with_boxes(torch.zeros(2, 3, 4, 4, dtype=torch.uint8), [[]], 0)
-    same = build_augmenter([]).with_boxes(torch.zeros(1, 3, 4, 4, dtype=torch.uint8), [[(0, 1, 2, 3)]], 0)[1]
-    assert same == [[(0.0, 1.0, 2.0, 3.0)]]
+        build_augmenter([]).with_boxes(pixels, [Detections()], 0)
+    with pytest.raises(ValueError, match=r"Boxes of a picture of \(9, 9\) for pixels of \(4, 4\)"):
+        build_augmenter([]).with_boxes(pixels, [Detections(), Detections(size=(9, 9))], 0)
+    same = build_augmenter([]).with_boxes(pixels, [Detections([(0, 1, 2, 3)])] * 2, 0)[1]
+    assert same == [Detections([(0, 1, 2, 3)], size=(4, 4))] * 2

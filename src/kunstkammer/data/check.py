@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from kunstkammer.data.box_inspections import box_findings, inspect_boxes
 from kunstkammer.data.collection import SPLITS, Collection
 from kunstkammer.data.copies import duplicate_groups
 from kunstkammer.data.health import SEVERITIES, Finding, Health
@@ -85,7 +86,8 @@ def check(
     workers: int | None = None,
     show_progress: bool = True,
 ) -> Health:
-    """Look a collection over: unreadable pictures, duplicates, leaks between splits, wrong or rare labels, odd sizes.
+    """Look a collection over: unreadable pictures, duplicates, leaks between splits, wrong or rare labels, odd sizes,
+    and its boxes where it has some.
 
     Args:
         data: a `Collection`, or anything that `read` takes.
@@ -102,6 +104,8 @@ def check(
         raise DataError(f"The survey is not of the collection '{collection.name}'; make it again.")
     evidence = Evidence(collection, survey)
     findings: list[Finding] = [finding for inspect in INSPECTIONS for finding in inspect(evidence)]
+    boxes = inspect_boxes(collection, survey)
+    findings += box_findings(boxes)
     findings.sort(key=lambda finding: SEVERITIES.index(finding.severity))
     files = collection.files
     empty = {path.rpartition("/")[2] for path in collection.empty_classes}
@@ -113,4 +117,5 @@ def check(
         duplicates=tuple(tuple(files[i] for i in group) for group in evidence.groups),
         leaks=tuple((files[i], files[j]) for i, j in evidence.leaks),
         classes=dict(sorted({**dict.fromkeys(empty, 0), **collection.counts()}.items())),
+        boxes=boxes,
     )

@@ -14,7 +14,18 @@ import datasets
 import numpy as np
 import pyarrow as pa
 
+from kunstkammer.data.objects import (
+    OBJECTS,
+    cell_of,
+    detections_of,
+    holds_boxes,
+    objects_array,
+    tidy_objects,
+    without_categories,
+)
+from kunstkammer.data.texts import CAPTION_COLUMNS, caption_column, captions_of
 from kunstkammer.errors import DataError, PictureError, guess
+from kunstkammer.pictures.detections import Detections
 from kunstkammer.pictures.read import read_picture
 
 if TYPE_CHECKING:
@@ -35,7 +46,7 @@ class Collection:
     Attributes:
         table: columns `file` (str, unique, POSIX, relative to the collection where it lies in one), `image`
             (`datasets.Image(decode=False)`: path or bytes), `labels` (list[str], sorted), `split` ("train",
-            "validation", "test" or ""), and any others as they came.
+            "validation", "test" or ""), and any others as they came; `objects` holds the boxes (see `detections`).
         name: what to call it in a report.
         multi_label: whether a picture may carry several labels (or none of them).
         label_names: the labels that count; the index of a label is its place here. Sorted, unless `with_label_names`
@@ -112,6 +123,41 @@ class Collection:
         """Read picture `i`; `options` go to `read_picture`. Raises `PictureError` under the name in `files`."""
         return read_picture(self.source(i), name=self.files[i], **options)
 
+    @cached_property
+    def _objects(self) -> list[Any] | None:
+        """The cells of the column of boxes; None where there is no such column, or none that holds boxes."""
+        cells = self.column(OBJECTS) if OBJECTS in self.column_names else []
+        return cells if holds_boxes(cells) else None
+
+    def detections(self, i: int) -> Detections:
+        """Return the boxes of picture `i` in its pixels; none where there are none. Its size is not looked up."""
+        return Detections() if self._objects is None else detections_of(self._objects[i], self.files[i])
+
+    @cached_property
+    def has_boxes(self) -> bool:
+        """Whether any picture has a box."""
+        return any(cell and len(cell["bbox"]) for cell in self._objects or ())
+
+    @cached_property
+    def box_labels(self) -> tuple[str, ...]:
+        """The labels of all boxes, sorted; "" for boxes without one is left out."""
+        cells = [cell for cell in self._objects or () if cell]
+        return tuple(sorted({name for cell in cells for name in cell.get("category") or () if name}))
+
+    @cached_property
+    def _captions(self) -> list[tuple[str, ...]]:
+        column = caption_column(self.column_names)
+        return [()] * len(self) if column is None else [captions_of(cell) for cell in self.column(column)]
+
+    def captions(self, i: int) -> tuple[str, ...]:
+        """Return the captions of picture `i`, from the column `captions`, else `caption`, else `text`."""
+        return self._captions[i]
+
+    @property
+    def has_captions(self) -> bool:
+        """Whether any picture has a caption."""
+        return any(self._captions)
+
     def targets(self) -> np.ndarray:
         """Return the labels as numbers.
 
@@ -163,24 +209,34 @@ class Collection:
         """Return the collection with a column added, or replaced where it is there already.
 
         `file` and `image` say which picture is which and cannot be replaced. New values of `labels` leave `label_names`
-        as they are.
+        as they are. Values of `objects` are checked, as they are when a collection is read.
         """
         if name in ("file", "image"):
             raise DataError(f"The column '{name}' says which picture is which and cannot be replaced.")
         values = values.tolist() if isinstance(values, np.ndarray) else list(values)
         if len(values) != len(self):
             raise DataError(f"The column '{name}' has {len(values)} values for {len(self)} pictures.")
+        if name == OBJECTS:
+            values, _ = tidy_objects(values, self.files)
         features = datasets.Features({n: f for n, f in self.table.features.items() if n != name})
-        array = _array(name, values)
+        array = column_array(name, values)
         features[name] = datasets.features.features.generate_from_arrow_type(array.type)
         table = self._arrow([n for n in self.column_names if n != name])
         return replace(self, table=dataset_of(table.append_column(name, array), features))
+
+    def with_detections(self, found: Sequence[Detections]) -> Collection:
+        """Return the collection with these boxes for its pictures, one `Detections` each, in pixels of the original.
+
+        Kept as COCO boxes, so to within the rounding of `Detections.to_coco`.
+        """
+        return self.with_column(OBJECTS, [cell_of(own) for own in found])
 
     def with_label_names(self, names: Iterable[str]) -> Collection:
         """Return the collection with exactly these labels, in this order.
 
         Other labels are taken off the pictures; a picture that loses all it had is dropped, one that never had any
-        stays. A name that no picture carries is allowed: a model may know more than this collection shows.
+        stays. A name that no picture carries is allowed: a model may know more than this collection shows. Boxes of a
+        label that is taken off go with it; those of what is no label here (panels on pages of comic and manga) stay.
         """
         names = tuple(names)
         if len(set(names)) != len(names):
@@ -190,6 +246,9 @@ class Collection:
         kept = [[label for label in labels if label in wanted] for labels in self.labels]
         stay = [i for i, (old, new) in enumerate(zip(self.labels, kept, strict=True)) if new or not old]
         changed = self if kept == self.labels else self.with_column("labels", kept)
+        gone = {*self.label_names, *(label for labels in self.labels for label in labels)} - wanted
+        if self._objects is not None and gone:
+            changed = changed.with_column(OBJECTS, [without_categories(cell, gone) for cell in self._objects])
         chosen = changed if len(stay) == len(self) else changed.select(stay)
         return replace(chosen, label_names=names)
 
@@ -242,7 +301,8 @@ def make_collection(
     }
     for column, values in (columns or {}).items():
         if column not in OWN_COLUMNS:
-            arrays[column] = _array(column, list(values))
+            cells = tidy_objects(list(values), files)[0] if column == OBJECTS else list(values)
+            arrays[column] = column_array(column, cells)
     features = datasets.Features(
         {
             n: datasets.Image(decode=False)
@@ -263,12 +323,16 @@ def _paths_of(images: pa.StructArray) -> list[str | None]:
     return [None if own else path or None for path, own in zip(paths.to_pylist(), inside, strict=True)]
 
 
-def _array(name: str, values: list[Any]) -> pa.Array:
+def column_array(name: str, values: list[Any]) -> pa.Array:
     """Make an Arrow array; a column of mixed types becomes text rather than an error."""
     if name == "labels":
         return pa.array([sorted(own) for own in values], pa.list_(pa.string()))
     if name == "split":
         return pa.array(values, pa.string())
+    if name == OBJECTS and holds_boxes(values):
+        return objects_array(values, column_array)
+    if name.lower() in CAPTION_COLUMNS and any(isinstance(value, list | tuple) for value in values):
+        return pa.array([list(captions_of(value)) for value in values], pa.list_(pa.string()))
     try:
         array = pa.array(values, from_pandas=True)
     except (pa.ArrowInvalid, pa.ArrowTypeError):

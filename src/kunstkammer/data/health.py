@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
 if TYPE_CHECKING:
+    from kunstkammer.data.box_inspections import BoxHealth
     from kunstkammer.data.collection import Collection
     from kunstkammer.data.survey import Survey
 
@@ -52,6 +53,7 @@ class Health:
         duplicates: groups of files that show the same picture, exactly or nearly.
         leaks: (file, file) pairs of one picture in two splits, the one that training sees first.
         classes: how many pictures carry each label; a class folder without pictures counts 0.
+        boxes: what is there of boxes; None where the collection has none.
     """
 
     collection: Collection
@@ -61,6 +63,7 @@ class Health:
     duplicates: tuple[tuple[str, ...], ...]
     leaks: tuple[tuple[str, str], ...]
     classes: dict[str, int]
+    boxes: BoxHealth | None = None
 
     def count(self, severity: Severity) -> int:
         """Return how many findings are of a severity."""
@@ -90,6 +93,7 @@ class Health:
             "duplicates": [list(group) for group in self.duplicates],
             "leaks": [list(pair) for pair in self.leaks],
             "classes": dict(self.classes),
+            "boxes": None if self.boxes is None else self.boxes.to_json(files),
             "splits": self.splits(),
             "verdict": self.verdict,
             "findings": [
@@ -122,6 +126,8 @@ class Health:
         splits = ", ".join(f"{split} {n:,}" for split, n in self.splits().items())
         lines = [heading + (f" ({splits})" if splits else "")]
         lines += self._class_lines()
+        if self.boxes is not None:
+            lines += ["", self.boxes.sentence(len(self.collection))]
         for finding in self.findings:
             lines += ["", f"{finding.severity.upper():<8} {finding.sentence}"]
             lines += [f"         {line}" for line in self._examples(finding)]

@@ -16,10 +16,11 @@ from markupsafe import Markup, escape
 from PIL import Image, features
 
 from kunstkammer.errors import PictureError
+from kunstkammer.pictures.drawn_boxes import colours_of, draw_boxes
+from kunstkammer.pictures.framing import Affine
 from kunstkammer.version import __version__
 
 if TYPE_CHECKING:
-    from kunstkammer.data.collection import Collection
     from kunstkammer.data.health import Finding, Health
 
 SIDE = 220
@@ -30,6 +31,9 @@ PICTURES_PER_GROUP = 4
 FILES_PER_FINDING = 30
 CLASSES_WITH_PICTURES = 12
 PICTURES_PER_CLASS = 6
+PICTURES_WITH_BOXES = 8
+BOXED_SIDE = 400
+"""Larger than other pictures of the page: lines are to be seen, and what they enclose."""
 BARS = 40
 DOTS = 1500
 
@@ -69,6 +73,7 @@ def health_page(health: Health) -> str:
         bars_more=max(0, len(health.classes) - BARS),
         strips=_strips(health, camera),
         sizes=_sizes(health),
+        boxes=_boxes(health, camera),
     )
 
 
@@ -77,24 +82,35 @@ class _Camera:
 
     def __init__(self, health: Health) -> None:
         self.health = health
-        self.made: dict[int, Tile] = {}
+        self.colours = colours_of(list(health.boxes.labels) if health.boxes else [])
+        self.made: dict[tuple[int, bool], Tile] = {}
 
-    def tile(self, i: int, remark: str = "") -> Tile:
-        if i not in self.made:
+    def tile(self, i: int, remark: str = "", *, boxed: bool = False) -> Tile:
+        """Return the tile of a picture, larger and with its boxes where those are to be seen."""
+        if (i, boxed) not in self.made:
             collection = self.health.collection
-            error = self.health.survey.errors.get(i)
-            uri, width, height = ("", SIDE, SIDE) if error else _thumbnail(collection, i)
-            self.made[i] = Tile(uri, collection.files[i], "", " | ".join(collection.labels[i]), width, height)
-        return replace(self.made[i], remark=remark)
+            picture = None if i in self.health.survey.errors else self._picture(i, boxed)
+            uri, width, height = ("", SIDE, SIDE) if picture is None else _as_uri(picture)
+            self.made[i, boxed] = Tile(uri, collection.files[i], "", " | ".join(collection.labels[i]), width, height)
+        return replace(self.made[i, boxed], remark=remark)
+
+    def _picture(self, i: int, boxed: bool) -> Image.Image | None:
+        """Return a small picture; None when it cannot be read any more."""
+        side = BOXED_SIDE if boxed else SIDE
+        try:
+            picture = self.health.collection.open(i, at_least=side)
+        except PictureError:
+            return None
+        picture.thumbnail((side, side), Image.Resampling.LANCZOS)
+        if not boxed:
+            return picture
+        width, height = (int(length) for length in self.health.survey.sizes[i])
+        smaller = Affine.scaling(picture.width / width, picture.height / height)
+        return draw_boxes(picture, self.health.collection.detections(i).moved(smaller), self.colours)
 
 
-def _thumbnail(collection: Collection, i: int) -> tuple[str, int, int]:
-    """Return a small picture as a data URI with its size; no URI when it cannot be read any more."""
-    try:
-        picture = collection.open(i, at_least=SIDE)
-    except PictureError:
-        return "", SIDE, SIDE
-    picture.thumbnail((SIDE, SIDE), Image.Resampling.LANCZOS)
+def _as_uri(picture: Image.Image) -> tuple[str, int, int]:
+    """Return a picture as a data URI with its width and height."""
     kind = "webp" if features.check("webp") else "jpeg"
     target = io.BytesIO()
     picture.save(target, kind.upper(), quality=QUALITY)
@@ -110,7 +126,8 @@ def _shown(finding: Finding, camera: _Camera) -> Shown:
         if len(members) > left:
             break
         left -= len(members)
-        groups.append([camera.tile(i, finding.remarks.get(i, "")) for i in members])
+        boxed = finding.kind.startswith("boxes-")
+        groups.append([camera.tile(i, finding.remarks.get(i, ""), boxed=boxed) for i in members])
         if len(group) > len(members):
             last = groups[-1][-1]
             remark = f"{last.remark + ', ' if last.remark else ''}and {len(group) - len(members)} more"
@@ -142,6 +159,21 @@ def _strips(health: Health, camera: _Camera) -> list[tuple[str, list[Tile]]]:
         if len(all_of_it):
             strips.append((label, [camera.tile(all_of_it[k]) for k in places.tolist()]))
     return strips
+
+
+def _boxes(health: Health, camera: _Camera) -> dict[str, Any] | None:
+    """Return how many boxes there are of what, and a few pictures with theirs, evenly from those that have some."""
+    if health.boxes is None:
+        return None
+    readable = health.survey.readable
+    having = [i for i in range(len(health.collection)) if readable[i] and len(health.collection.detections(i))]
+    places = np.linspace(0, len(having) - 1, min(PICTURES_WITH_BOXES, len(having))).round().astype(int)
+    ranked = sorted(health.boxes.labels.items(), key=lambda item: (-item[1], item[0]))
+    return {
+        "sentence": health.boxes.sentence(len(health.collection)),
+        "labels": [(name or "no label", n, camera.colours[name]) for name, n in ranked[:BARS]],
+        "tiles": [camera.tile(having[k], boxed=True) for k in places.tolist()],
+    }
 
 
 def _sizes(health: Health) -> dict[str, Any] | None:

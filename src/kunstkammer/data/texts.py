@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+import unicodedata
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -17,6 +19,26 @@ TEXT_COLUMNS = frozenset(
     }
 )  # fmt: skip
 """Names under which tables keep the text of a picture, in lower case."""
+
+CAPTION_COLUMNS = ("captions", "caption", "text")
+"""Names under which tables keep sentences about a picture, or of it; the first that is there counts."""
+
+
+def label_text(value: Any) -> str:
+    """Return a label as text in the composed Unicode form, so that one name typed on two systems is one label.
+
+    Absent values (None, NaN, blanks) give "".
+
+    >>> label_text("Mu\\u0308nze ") == "M\\u00fcnze"
+    True
+    >>> label_text(3.0), label_text(None), label_text(float("nan"))
+    ('3', '', '')
+    """
+    if value is None or (isinstance(value, float) and math.isnan(value)):
+        return ""
+    if isinstance(value, float) and value.is_integer():
+        value = int(value)
+    return unicodedata.normalize("NFC", str(value)).strip()
 
 
 def text_columns(columns: Sequence[str], wished: str | None = None) -> list[str]:
@@ -86,3 +108,23 @@ def joined(cell: Any) -> str:
     if isinstance(cell, list | tuple):
         return "\n".join(part for part in map(joined, cell) if part)
     return str(cell)
+
+
+def caption_column(columns: Sequence[str]) -> str | None:
+    """Return the column of captions, in any case of its letters, None where there is none.
+
+    >>> caption_column(["file", "text", "Caption"])
+    'Caption'
+    """
+    lower = {name.lower(): name for name in reversed(columns)}
+    return next((lower[name] for name in CAPTION_COLUMNS if name in lower), None)
+
+
+def captions_of(cell: Any) -> tuple[str, ...]:
+    """Return the captions in a cell: one text, or a list of them; what is empty is none.
+
+    >>> captions_of(["A coin. ", None, ""]), captions_of(" A coin."), captions_of(float("nan"))
+    (('A coin.',), ('A coin.',), ())
+    """
+    parts = cell if isinstance(cell, list | tuple) else [cell]
+    return tuple(text for text in map(joined, parts) if text)

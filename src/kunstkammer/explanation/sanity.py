@@ -12,10 +12,9 @@ from scipy.stats import rankdata
 from torch import Tensor, nn
 
 from kunstkammer.errors import ModelError
+from kunstkammer.pictures.detections import Detections
 
 Floats = npt.NDArray[np.float64]
-Box = tuple[float, float, float, float]
-"""(left, top, right, bottom) in pixels of the map."""
 
 
 def cascade(model: nn.Module, seed: int = 0) -> Iterator[tuple[str, nn.Module]]:
@@ -87,10 +86,11 @@ def likeness(maps: Tensor, others: Tensor, *, signed: bool = False, flat: float 
     return found
 
 
-def points_inside(maps: Tensor, boxes: Sequence[Sequence[Box]], tolerance: float = 0.0) -> npt.NDArray[np.bool_]:
+def points_inside(maps: Tensor, boxes: Sequence[Detections], tolerance: float = 0.0) -> npt.NDArray[np.bool_]:
     """Say of each picture whether its map (N, C, H, W) is largest inside one of its boxes (Zhang et al. 2018, 4.1).
 
-    `tolerance` in pixels around the box (the paper's 15). A map that is nowhere positive points at nothing.
+    The boxes are in pixels of the map; `tolerance` in pixels around them (the paper's 15). A map that is nowhere
+    positive points at nothing.
     """
     _check(maps, boxes)
     heats = maps.sum(dim=1)
@@ -101,38 +101,35 @@ def points_inside(maps: Tensor, boxes: Sequence[Sequence[Box]], tolerance: float
         row, column = divmod(int(heat.argmax()), heat.shape[1])
         found[n] = any(
             left - tolerance <= column + 0.5 <= right + tolerance and top - tolerance <= row + 0.5 <= bottom + tolerance
-            for left, top, right, bottom in boxes[n]
+            for left, top, right, bottom in boxes[n].boxes.tolist()
         )
     return found
 
 
-def energy_inside(maps: Tensor, boxes: Sequence[Sequence[Box]]) -> Floats:
+def energy_inside(maps: Tensor, boxes: Sequence[Detections]) -> Floats:
     """Return the share of each map's positive relevance that lies inside its boxes (Wang et al. 2020, 4.3), (N,).
 
     nan where nothing is positive.
 
     >>> maps = torch.zeros(1, 1, 4, 4)
     >>> maps[0, 0, 0, 0], maps[0, 0, 3, 3], maps[0, 0, 1, 1] = 3.0, 1.0, -5.0
-    >>> energy_inside(maps, [[(0, 0, 2, 2)]])
+    >>> energy_inside(maps, [Detections([(0, 0, 2, 2)])])
     array([0.75])
     """
     _check(maps, boxes)
     heats = maps.double().sum(dim=1).relu().cpu().numpy()
-    rows, columns = np.mgrid[: heats.shape[1], : heats.shape[2]] + 0.5
     found = np.full(len(heats), np.nan)
     for n, heat in enumerate(heats):
-        inside = np.zeros(heat.shape, dtype=bool)
-        for left, top, right, bottom in boxes[n]:
-            inside |= (columns >= left) & (columns <= right) & (rows >= top) & (rows <= bottom)
         if heat.sum() > 0:
-            found[n] = heat[inside].sum() / heat.sum()
+            found[n] = heat[boxes[n].mask(heat.shape)].sum() / heat.sum()
     return found
 
 
-def _check(maps: Tensor, boxes: Sequence[Sequence[Box]]) -> None:
+def _check(maps: Tensor, boxes: Sequence[Detections]) -> None:
     if maps.ndim != 4 or len(maps) != len(boxes):
-        raise ModelError(f"{len(boxes)} lists of boxes for maps {tuple(maps.shape)}; give (N, C, H, W) and N lists.")
+        raise ModelError(
+            f"Boxes of {len(boxes)} pictures for maps {tuple(maps.shape)}; give (N, C, H, W) and N of them."
+        )
     for one in boxes:
-        for left, top, right, bottom in one:
-            if not (left < right and top < bottom):
-                raise ModelError(f"The box {(left, top, right, bottom)} is empty; give left, top, right, bottom.")
+        for empty in one.boxes[one.area <= 0].tolist():
+            raise ModelError(f"The box {tuple(empty)} has no area; leave it out.")

@@ -13,10 +13,17 @@ from kunstkammer import registry
 # Imported for their members too: this module is the home of the kind "augmentations".
 from kunstkammer.pictures import geometric, tonal
 from kunstkammer.pictures.augmentation import Augmentation, Draws, Fill, Geometric, Local, Tonal
-from kunstkammer.pictures.framing import Box
+from kunstkammer.pictures.detections import Detections
+from kunstkammer.pictures.framing import Affine, Box
 from kunstkammer.pictures.parameters import parse_named
 
 PART_NUMBERS = 2**18
+
+LEAST_VISIBLE = 0.25
+"""`Augmenter.with_boxes` leaves out a box of whose area less than this share can still be seen."""
+
+Told = tuple[Tensor | None, Tensor | None]
+"""What one run did: matrices (N, 3, 3) where it moved (see `Geometric.matrices`), boxes (N, 4) that it hid."""
 
 
 class Augmenter:
@@ -38,37 +45,49 @@ class Augmenter:
         """
         return self._changed(pixels, seed)[0]
 
-    def with_boxes(self, pixels: Tensor, boxes: Sequence[Sequence[Box]], seed: int) -> tuple[Tensor, list[list[Box]]]:
+    def with_boxes(
+        self, pixels: Tensor, boxes: Sequence[Detections], seed: int, *, visible: float = LEAST_VISIBLE
+    ) -> tuple[Tensor, list[Detections]]:
         """Return what calling this gives, and the boxes around the same things in the changed pictures.
 
         Args:
             pixels: uint8 (N, 1 or 3, H, W).
-            boxes: for each picture its boxes (left, top, right, bottom), in pixels.
+            boxes: those of each picture, in its pixels.
             seed: of the random numbers.
+            visible: 0 to 1. A box is left out where less than this share of its area can still be seen: the rest was
+                cut off by a crop, a shift or a turn, or hidden by an erasing. What lay outside from the first does not
+                count.
 
-        A turned box grows to the upright one around it; boxes are cut off at the edge, those outside are left out.
+        A turned box becomes the upright one around it, cut off at the edge. Raises `ValueError` for boxes of another
+        number of pictures, or of pictures of another size.
         """
+        size = (int(pixels.shape[2]), int(pixels.shape[3]))
         if len(boxes) != len(pixels):
             raise ValueError(f"Give the boxes of each picture: {len(pixels)} pictures, boxes of {len(boxes)}.")
-        size = (int(pixels.shape[2]), int(pixels.shape[3]))
-        changed, matrices = self._changed(pixels, seed)
-        moves = geometric.affines(matrices, *size)
-        return changed, [move.boxes(own, within=size) for move, own in zip(moves, boxes, strict=True)]
+        for own in boxes:
+            if own.size not in (None, size):
+                raise ValueError(f"Boxes of a picture of {own.size} for pixels of {size} (height, width); move them.")
+        changed, told = self._changed(pixels, seed)
+        changes = [own for run in told for own in _changes(run, *size)]
+        clipped = [own.clip(size) for own in boxes]
+        shown = [own.select(own.area > 0) for own in clipped]
+        return changed, [
+            own.followed([change[i] for change in changes], size, visible=visible) for i, own in enumerate(shown)
+        ]
 
-    def _changed(self, pixels: Tensor, seed: int) -> tuple[Tensor, Tensor]:
-        """Return the changed pictures, and the product (N, 3, 3) of all matrices (see `Geometric.matrices`)."""
+    def _changed(self, pixels: Tensor, seed: int) -> tuple[Tensor, list[Told]]:
+        """Return the changed pictures, and what each run did to their boxes."""
         if pixels.dtype != torch.uint8 or pixels.ndim != 4 or pixels.shape[1] not in (1, 3):
             raise ValueError(f"Expected uint8 (N, 1 or 3, H, W), not {pixels.dtype} {tuple(pixels.shape)}.")
         result = pixels.to(torch.float32).div_(255)
-        whole = torch.eye(3, device=pixels.device).expand(len(pixels), 3, 3)
         if not self._runs or not len(pixels):
-            return result, whole
+            return result, []
         draws = Draws(len(pixels), seed, pixels.device)
+        told = []
         for run in self._runs:
-            result, matrices = _carry_out(run, result, draws)
-            # A later run says where its pixels come from in what the earlier one made.
-            whole = whole if matrices is None else whole @ matrices
-        return result.clamp_(0, 1), whole
+            result, *own = _carry_out(run, result, draws)
+            told.append((own[0], own[1]))
+        return result.clamp_(0, 1), told
 
     def specs(self) -> list[dict[str, Any]]:
         """Return what `build_augmenter` takes, with every default written out."""
@@ -122,24 +141,36 @@ def _fit_together(run: Sequence[Augmentation], step: Augmentation) -> bool:
     return len(fills) <= 1
 
 
-def _carry_out(run: Sequence[Augmentation], pixels: Tensor, draws: Draws) -> tuple[Tensor, Tensor | None]:
-    """Do one run and return the matrices of its geometry, if any; `pixels` is ours and may be written over."""
+def _carry_out(
+    run: Sequence[Augmentation], pixels: Tensor, draws: Draws
+) -> tuple[Tensor, Tensor | None, Tensor | None]:
+    """Do one run and return what it did (see `Told`); `pixels` is ours and may be written over."""
     moves = [step for step in run if isinstance(step, Geometric)]
     if moves:
         matrices = geometric.compose(moves, draws, *pixels.shape[-2:])
         fill: Fill = next((named for step in moves if (named := _fill(step))), "edge")
         whole = all(step.whole_pixels for step in moves)
         sampled = _in_parts(pixels, lambda part, here: geometric.sample(part, matrices[here], fill, whole=whole))
-        return sampled, matrices
+        return sampled, matrices, None
     tones = [step for step in run if isinstance(step, Tonal)]
     if tones:
         matrix, offset = tonal.compose(tones, draws, pixels)
-        return _in_parts(pixels, lambda part, here: tonal.recolour(part, matrix[here], offset[here])), None
-    for step in run:
-        if not isinstance(step, Local):
-            raise TypeError(f"{type(step).__name__} is neither Geometric, Tonal nor Local.")
-        pixels = step.apply(pixels, draws)
-    return pixels, None
+        return _in_parts(pixels, lambda part, here: tonal.recolour(part, matrix[here], offset[here])), None, None
+    [step] = run
+    if not isinstance(step, Local):
+        raise TypeError(f"{type(step).__name__} is neither Geometric, Tonal nor Local.")
+    pixels, hidden = step.apply_and_tell(pixels, draws)
+    return pixels, None, hidden
+
+
+def _changes(told: Told, height: int, width: int) -> list[list[Affine | Box]]:
+    """Return the changes of one run for `Detections.followed`: [] or one list with a change for each picture."""
+    matrices, hidden = told
+    if matrices is not None:
+        return [list(geometric.affines(matrices, height, width))]
+    if hidden is not None:
+        return [[(x0, y0, x1, y1) for x0, y0, x1, y1 in hidden.detach().cpu().double().tolist()]]
+    return []
 
 
 def _in_parts(pixels: Tensor, work: Callable[[Tensor, slice], Tensor]) -> Tensor:

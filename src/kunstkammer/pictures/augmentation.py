@@ -96,3 +96,10 @@ class Local(Augmentation, ABC):
     @abstractmethod
     def apply(self, pixels: Tensor, draws: Draws) -> Tensor:
         """Return the new float32 (N, C, H, W); `pixels` (0..1) may be written over and returned."""
+
+    def apply_and_tell(self, pixels: Tensor, draws: Draws) -> tuple[Tensor, Tensor | None]:
+        """Return what `apply` does, and what it hides of each picture: (N, 4), left, top, right, bottom in pixels.
+
+        None where it hides nothing; an empty box where it hides nothing of one picture.
+        """
+        return self.apply(pixels, draws), None

@@ -171,24 +171,34 @@ class Erasing(Local):
         return self
 
     def apply(self, pixels: Tensor, draws: Draws) -> Tensor:
+        return self.apply_and_tell(pixels, draws)[0]
+
+    def apply_and_tell(self, pixels: Tensor, draws: Draws) -> tuple[Tensor, Tensor | None]:
         _, _, height, width = pixels.shape
         chosen = draws.chance(self.probability)
         area = draws.uniform(*self.scale) * (height * width)
         ratio = draws.log_uniform(*self.ratio)
-        down = _span(draws, (area * ratio).sqrt(), height) & chosen[:, None]
-        across = _span(draws, (area / ratio).sqrt(), width)
-        hidden = (down[:, :, None] & across[:, None, :])[:, None]
+        top, bottom = _span(draws, (area * ratio).sqrt(), height)
+        left, right = _span(draws, (area / ratio).sqrt(), width)
+        bottom = torch.where(chosen, bottom, top)
+        hidden = (_between(top, bottom, height)[:, :, None] & _between(left, right, width)[:, None, :])[:, None]
+        boxes = torch.stack([left, top, right, bottom], dim=1)
         if self.value == "noise":
-            return torch.where(hidden, draws.noise(tuple(pixels.shape)), pixels)
-        return pixels.masked_fill_(hidden, float(self.value))
+            return torch.where(hidden, draws.noise(tuple(pixels.shape)), pixels), boxes
+        return pixels.masked_fill_(hidden, float(self.value)), boxes
 
 
-def _span(draws: Draws, length: Tensor, side: int) -> Tensor:
-    """Return bool (N, side), true along a stretch of `length` pixels that lies anywhere inside."""
+def _span(draws: Draws, length: Tensor, side: int) -> tuple[Tensor, Tensor]:
+    """Return the start and the end (N,) of a stretch of `length` pixels that lies anywhere inside `side`."""
     length = length.round().clamp(max=side)
     start = (draws.uniform() * (side - length + 1)).floor().clamp(max=side - 1)
-    place = torch.arange(side, device=length.device)[None, :]
-    return (place >= start[:, None]) & (place < (start + length)[:, None])
+    return start, start + length
+
+
+def _between(start: Tensor, end: Tensor, side: int) -> Tensor:
+    """Return bool (N, side), true from each start up to its end."""
+    place = torch.arange(side, device=start.device)[None, :]
+    return (place >= start[:, None]) & (place < end[:, None])
 
 
 @register("augmentations", "blur", "Blur with a Gaussian of random width, with a probability.")

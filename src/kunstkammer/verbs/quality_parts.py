@@ -17,8 +17,8 @@ if TYPE_CHECKING:
     from kunstkammer.data.collection import Collection
     from kunstkammer.data.plates import Plates
     from kunstkammer.data.survey import Survey
-    from kunstkammer.explanation.sanity import Box
     from kunstkammer.models.run import Run
+    from kunstkammer.pictures.detections import Detections
 
 FEWEST = 3
 """Fewer pictures than this tell nothing of a mean."""
@@ -174,26 +174,23 @@ class Batches:
 
 def boxes_in_input(
     checkpoint: Run, collection: Collection, seen: Survey, rows: np.ndarray, targets: np.ndarray
-) -> list[list[Box]] | None:
+) -> list[Detections] | None:
     """Return the boxes of each picture at `rows` in pixels of the model's input, None where there are none at all.
 
-    Where the boxes' categories are labels of the model, those of the predicted label count; else all of them.
-    Raises `DataError` for a column that holds something else.
+    Where the boxes' categories are labels of the model, those of the predicted label count; else all of them. What
+    framing and the central crop leave out of a box is cut off.
     """
-    from kunstkammer.explanation.boxes import COLUMN, boxes_of, categories_of, to_input
-
-    if COLUMN not in collection.column_names:
+    if not collection.has_boxes:
         return None
-    cells = collection.select(rows).column(COLUMN)
-    names = {name for cell in cells if isinstance(cell, dict) for name in categories_of(cell, len(cell["bbox"] or []))}
-    by_label = bool(names & set(checkpoint.label_names))
+    own = [collection.detections(int(row)) for row in rows]
+    by_label = any(set(boxes.labels) & set(checkpoint.label_names) for boxes in own)
     geometry = checkpoint.geometry
     found = []
-    for row, cell, target in zip(rows, cells, targets, strict=True):
-        wanted = [checkpoint.label_names[target]] if by_label else None
+    for row, boxes, target in zip(rows, own, targets, strict=True):
         width, height = (int(side) for side in seen.sizes[row])
-        own = boxes_of(cell, collection.files[row], wanted)
-        found.append(to_input(own, (height, width), geometry.plate.framing, geometry.input_size))
+        move = geometry.plate.framing.affine((height, width), seen=geometry.input_size)
+        wanted = boxes.filter([checkpoint.label_names[target]]) if by_label else boxes
+        found.append(wanted.moved(move, geometry.input_size))
     return found if any(found) else None
 
 

@@ -183,7 +183,6 @@ class Trial:
         self, subject: Subject, predicted: np.ndarray, others: np.ndarray, store: Store
     ) -> tuple[Arrays, tuple[int, float] | None]:
         """Return what was measured on every picture, and how many have boxes and how much those cover."""
-        from kunstkammer.explanation.boxes import share_covered
         from kunstkammer.explanation.quality.walk import Walk
         from kunstkammer.verbs.quality_parts import boxes_in_input
 
@@ -205,7 +204,7 @@ class Trial:
         if boxes is None:
             return arrays, None
         size = self.checkpoint.geometry.input_size
-        covered = [share_covered(one, size) for one in boxes if one]
+        covered = [float(one.mask(size).mean()) for one in boxes if one]
         return arrays, (len(covered), float(np.mean(covered)))
 
     def _leave_out_twins(self, arrays: Arrays) -> None:

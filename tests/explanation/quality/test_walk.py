@@ -13,6 +13,7 @@ from kunstkammer.explanation.quality.figures import cascade_figure, curves_figur
 from kunstkammer.explanation.quality.plan import Plan, Subject, budget_of, check_plan, methods_asked, rows_at_once
 from kunstkammer.explanation.quality.store import Store
 from kunstkammer.explanation.quality.walk import Walk
+from kunstkammer.pictures.detections import Detections
 from tests.explanation.networks import square_detector, squares, vgg
 
 METHODS = ("gradient-x-input", "occlusion", "lrp-epsilon")
@@ -27,7 +28,7 @@ def walk(model: nn.Module, pixels: torch.Tensor, plan: Plan, boxes=None) -> Walk
 @pytest.fixture
 def scene() -> tuple[nn.Module, torch.Tensor, list]:
     places = [(9, 9), (27, 18), (36, 36), (9, 36), (45, 27), (18, 45)]
-    boxes = [[(c - 3.0, r - 3.0, c + 15.0, r + 15.0)] for r, c in places]
+    boxes = [Detections([(c - 3, r - 3, c + 15, r + 15)]) for r, c in places]
     return square_detector(), 8 * squares(places), boxes
 
 

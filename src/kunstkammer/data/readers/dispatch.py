@@ -41,9 +41,10 @@ def read(
     Args:
         data: a folder of class folders; split folders (train/training, val/valid/validation/dev, test/testing, any
             case) of class folders; a folder with metadata.csv, .tsv or .jsonl (`file_name`, `label` or `labels`,
-            `split`, and whatever else), also one in each split folder; a flat folder, one picture, or a list of paths
-            (no labels); a CSV, TSV or JSON Lines file; a COCO JSON file; a folder saved by `datasets` or by
-            `Collection.save`; a loaded `datasets.Dataset` or `DatasetDict`; a pandas DataFrame; a `Collection`.
+            `split`, `objects` with boxes, `caption` or `captions`, and whatever else), also one in each split folder; a
+            flat folder, one picture, or a list of paths (no labels); a CSV, TSV or JSON Lines file; a COCO JSON file
+            (instances, captions); a folder saved by `datasets` or by `Collection.save`; a loaded
+            `datasets.Dataset` or `DatasetDict`; a pandas DataFrame; a `Collection`.
         label_column: the column that holds the labels, where it has not one of the usual names; or several, parted by
             commas, that hold 0 or 1 (or a share) of one label each: "angry,fear,happy". A table of nothing else is
             understood by itself.
@@ -51,7 +52,8 @@ def read(
             by themselves.
         labels: only these labels; pictures that carry none of them are left out.
         name: what to call the collection; the name of the folder or file when not given.
-        text_file: a table (or .json list of objects) with the text in each picture, where that is not in `data`.
+        text_file: a table (or .json list of objects) with the text in each picture, where that is not in `data`; or a
+            COCO file of captions.
 
     Raises:
         DataError: nothing is there, there is no picture, or the data contradicts itself.

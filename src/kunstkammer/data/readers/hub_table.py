@@ -10,7 +10,8 @@ import datasets
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from kunstkammer.data.collection import IMAGE_TYPE, OWN_COLUMNS, Collection, dataset_of
+from kunstkammer.data.collection import IMAGE_TYPE, OWN_COLUMNS, Collection, column_array, dataset_of
+from kunstkammer.data.objects import OBJECTS, tidy_objects
 from kunstkammer.data.readers.indicators import asked_columns, read_indicators, require_columns
 from kunstkammer.data.readers.labelled import (
     FILE_COLUMNS,
@@ -71,7 +72,7 @@ def read_dataset(data: datasets.Dataset | datasets.DatasetDict, wish: Wish, name
     table = table.select([*OWN_COLUMNS, *(column for column in table.column_names if column not in OWN_COLUMNS)])
     first = next(iter(parts.values())).features
     features = datasets.Features.from_arrow_schema(table.schema.remove_metadata())
-    features |= {c: first[c] for c in table.column_names if c in first and c not in OWN_COLUMNS}
+    features |= {c: first[c] for c in table.column_names if c in first and c not in (*OWN_COLUMNS, OBJECTS)}
     features["image"] = datasets.Image(decode=False)
     named = sorted({*rows.label_names, *(label for labels in rows.labels for label in labels)})
     return Collection(dataset_of(table, features), name, rows.multi_label, tuple(named), notes=tuple(rows.notes))
@@ -88,15 +89,16 @@ def _part(part: datasets.Dataset, split: str, wish: Wish, name: str, rows: Rows)
     images = arrow.column(image)
     if not pa.types.is_struct(images.type):
         paths = [str(path) for path in images.to_pylist()]
-        files, sources = resolve_files(paths, Path.cwd(), f"The dataset '{name}'")
+        found, sources = resolve_files(paths, Path.cwd(), f"The dataset '{name}'")
         images = pa.StructArray.from_arrays(
-            [pa.nulls(len(files), pa.binary()), pa.array(sources, pa.string())], ["bytes", "path"]
+            [pa.nulls(len(found), pa.binary()), pa.array(sources, pa.string())], ["bytes", "path"]
         )
     kind = SPLIT_NAMES.get(split.lower(), "")
     written = find_column(arrow.column_names, ("split",))
     splits = arrow.column(written).to_pylist() if written and written != image else [""] * len(arrow)
     rows.splits += [split_text(value, f"The dataset '{name}'") or kind for value in splits]
-    rows.files += _names(images, arrow, image, kind or split)
+    files = _names(images, arrow, image, kind or split)
+    rows.files += files
     more = Rows(multi_label=rows.multi_label)
     if several:
         where = f"The dataset '{name}'"
@@ -110,7 +112,20 @@ def _part(part: datasets.Dataset, split: str, wish: Wish, name: str, rows: Rows)
     rows.multi_label |= more.multi_label
     rows.notes += [note for note in more.notes if note not in rows.notes]
     keep = [c for c in arrow.column_names if c not in (image, label, *several, *OWN_COLUMNS)]
+    if OBJECTS in keep:
+        cells, notes = tidy_objects(arrow.column(OBJECTS).to_pylist(), files, _box_names(features[OBJECTS]))
+        rows.notes += [note for note in notes if note not in rows.notes]
+        arrow = arrow.set_column(arrow.column_names.index(OBJECTS), OBJECTS, column_array(OBJECTS, cells))
     return arrow.select(keep).append_column("image", images.cast(IMAGE_TYPE))
+
+
+def _box_names(feature: Any) -> list[str] | None:
+    """Return the names of the categories of boxes, where they are kept as numbers with names."""
+    inner = getattr(feature, "feature", None) or (feature[0] if isinstance(feature, list) and feature else feature)
+    if not isinstance(inner, dict):
+        return None
+    known = next((own for key in ("category", "categories") if (own := _class_label(inner.get(key))) is not None), None)
+    return None if known is None else list(known.names)
 
 
 def _image_column(features: datasets.Features, name: str) -> str:

@@ -9,10 +9,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from kunstkammer.data.objects import OBJECTS, joined_cells, tidy_objects
 from kunstkammer.data.readers.indicators import asked_columns, found_columns, read_indicators, require_columns
 from kunstkammer.data.readers.rows import Rows, a_few, label_text, split_of_path, split_text
 from kunstkammer.data.readers.scan import is_noise, is_picture_name
 from kunstkammer.data.readers.tables import Table
+from kunstkammer.data.texts import CAPTION_COLUMNS, captions_of
 from kunstkammer.errors import DataError, guess
 
 FILE_COLUMNS = (
@@ -69,6 +71,9 @@ def pictures_of_table(table: Table, folder: Path, wish: Wish | None) -> Rows:
         rows.splits.append(own or split_of_path(file[len(inner) :]))
     taken = {file_column, split_column, *label_columns}
     rows.columns = {name: [row.get(name) for row in table.rows] for name in table.columns if name not in taken}
+    if OBJECTS in rows.columns:
+        rows.columns[OBJECTS], notes = tidy_objects(rows.columns[OBJECTS], rows.files)
+        rows.notes += notes
     return merge_rows(rows, str(table.path))
 
 
@@ -249,6 +254,8 @@ def _hint(missing: str, folder: Path) -> str:
 def merge_rows(rows: Rows, where: str) -> Rows:
     """Make the files unique: rows of one picture are merged where they agree or where a picture may have many labels.
 
+    The boxes and captions of all its rows are kept; of other columns the first row counts.
+
     Raises `DataError` that names the file where they contradict each other.
     """
     first: dict[str, int] = {}
@@ -269,6 +276,12 @@ def merge_rows(rows: Rows, where: str) -> Rows:
                 f"picture may have several labels."
             )
         rows.labels[j] = sorted({*rows.labels[j], *rows.labels[i]})
+        for name, values in rows.columns.items():
+            if name == OBJECTS:
+                values[j] = joined_cells(values[j], values[i])
+            elif name.lower() in CAPTION_COLUMNS:
+                told = list(dict.fromkeys([*captions_of(values[j]), *captions_of(values[i])]))
+                values[j] = told if len(told) > 1 else values[j] or values[i]
     if len(kept) < len(rows.files):
         rows.notes.append(
             f"{len(rows.files) - len(kept)} rows name a picture that an earlier row names; they are merged."

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
+from kunstkammer.data.objects import OBJECTS, holds_boxes
 from kunstkammer.data.readers.class_folders import read_class_folders
 from kunstkammer.data.readers.labelled import Wish, find_label_columns, pictures_of_table
 from kunstkammer.data.readers.rows import SPLIT_NAMES, Rows, label_text
@@ -50,11 +51,15 @@ def read_metadata(path: Path, root: Path, found: Found, wish: Wish, prefix: str 
 def read_elsewhere(path: Path, wish: Wish) -> Rows:
     """Read a table whose file names are relative to the folder that it lies in.
 
-    Raises `DataError` when it says nothing about labels: who hands over a table means its labels.
+    Raises `DataError` when it says nothing about labels: who hands over a table means its labels, or the boxes or
+    captions that are in it.
     """
     table = read_table(path)
     rows = pictures_of_table(table, path.parent, wish)
-    if not find_label_columns(table, wish) and len(table.columns) > 1:
+    told = {"caption", "captions"} & {name.lower() for name in rows.columns} or holds_boxes(
+        rows.columns.get(OBJECTS, ())
+    )
+    if not find_label_columns(table, wish) and len(table.columns) > 1 and not told:
         columns = ", ".join(table.columns[:12])
         raise DataError(f"{path} has no column named 'label' or 'labels'; say which holds the labels (of {columns}).")
     return rows

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import math
-import unicodedata
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from kunstkammer.data.collection import Collection, make_collection
+from kunstkammer.data.texts import label_text
 from kunstkammer.errors import DataError
 
 SPLIT_NAMES = {
@@ -78,23 +77,6 @@ class Rows:
             ignored=tuple(self.ignored),
             notes=tuple(self.notes),
         )
-
-
-def label_text(value: Any) -> str:
-    """Return a label as text in the composed Unicode form, so that one name typed on two systems is one label.
-
-    Absent values (None, NaN, blanks) give "".
-
-    >>> label_text("Mu\\u0308nze ") == "M\\u00fcnze"
-    True
-    >>> label_text(3.0), label_text(None), label_text(float("nan"))
-    ('3', '', '')
-    """
-    if value is None or (isinstance(value, float) and math.isnan(value)):
-        return ""
-    if isinstance(value, float) and value.is_integer():
-        value = int(value)
-    return unicodedata.normalize("NFC", str(value)).strip()
 
 
 def split_text(value: Any, where: str) -> str:

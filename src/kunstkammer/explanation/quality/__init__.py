@@ -1,6 +1,6 @@
 """The experiments that tell methods apart, on one model and many pictures, in bounded memory.
 
-May import: the modules of `explanation` beside it, `files`, `registry`, `errors`.
+May import: the modules of `explanation` beside it, `pictures`, `files`, `registry`, `errors`.
 Public: `plan.Plan`, `walk`, `cascades`, `figures`.
 
 - `plan`: what is done to every picture, and how slow methods are made cheaper

@@ -16,8 +16,9 @@ from kunstkammer.explanation.facts import facts_of
 from kunstkammer.explanation.interface import explain
 from kunstkammer.explanation.quality.plan import Plan, Subject, pictures_to_check, rows_at_once
 from kunstkammer.explanation.quality.store import Arrays, Store
-from kunstkammer.explanation.sanity import Box, energy_inside, likeness, points_inside
+from kunstkammer.explanation.sanity import energy_inside, likeness, points_inside
 from kunstkammer.explanation.task import borrowed, logits_of
+from kunstkammer.pictures.detections import Detections
 
 Loader = Callable[[np.ndarray], Tensor]
 """int (M,), places among the pictures -> the model's input (M, C, H, W)."""
@@ -48,7 +49,7 @@ class Walk:
     count: int
     targets: np.ndarray
     others: np.ndarray
-    boxes: Sequence[Sequence[Box]] | None = None
+    boxes: Sequence[Detections] | None = None
     two: bool = False
     left_out: dict[str, str] = field(default_factory=dict)
 
