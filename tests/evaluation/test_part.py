@@ -11,7 +11,7 @@ import pytest
 
 import kunstkammer as kk
 from kunstkammer.data.readers import read
-from kunstkammer.errors import DataError
+from kunstkammer.errors import DataError, ModelError
 from kunstkammer.evaluation.part import choose_part, group_keys, lacks_groups, training_part
 from kunstkammer.models.run import open_run
 from kunstkammer.models.run_files import read_split
@@ -84,6 +84,10 @@ def test_a_collection_that_has_grown_gives_its_new_pictures_too(own, tmp_path):
     part = choose_part(open_run(folder), read(grown))
     assert (part.name, part.seen) == ("new", 0)
     assert len(part.collection) == len(contents_of(folder, "test")) + 6
+    found = kk.evaluate(folder, grown, out=tmp_path / "out", stability=0, explainer=None)
+    assert (found.part, found.to_json()["seen_in_training"]) == ("new", 0)
+    assert "Pictures that the model has not seen: 18" in found.report.read_text()
+    kk.evaluate(folder, grown, data, out=tmp_path / "two", stability=0, explainer=None)
 
 
 def test_what_was_seen_is_counted_where_a_person_asks_for_it(own, tmp_path):
@@ -178,3 +182,91 @@ def test_groups_of_several_collections_are_numbered_together(tmp_path):
     assert [second[place[content]] for content in parts[0].contents] == first.tolist()
     artists = parts[1].collection.column("artist")
     assert len(np.unique(second)) == len(set(artists))
+
+
+def test_the_report_knows_every_part_that_there_is():
+    from kunstkammer.evaluation.notes import translations
+    from kunstkammer.evaluation.part import ALL, NEW, SPLITS
+
+    for part in {*SPLITS, ALL, NEW} - {"auto"}:
+        assert f"page.judged.{part}" in translations()
+        assert f"part.{part}" in translations()
+
+
+def test_new_pictures_of_groups_that_the_model_saw_are_named_in_red(tmp_path):
+    data = grouped(tmp_path)
+    kk.train(data, recipe="anime-cartoon", out=tmp_path / "run", settings=TINY | {"data.groups": ["artist"]})
+    run = open_run(tmp_path / "run")
+    learned = {row.file for row in read_split(tmp_path / "run" / "split.csv") if row.part == "train"}
+    rows = [json.loads(line) for line in (data / "metadata.jsonl").read_text().splitlines()]
+    artist = next(row["artist"] for row in rows if row["file_name"] in learned)
+    new = write_collection(tmp_path / "new", each=4, seed=11)
+    table = [{"file_name": f"{label}/{i:03}.png", "label": label, "artist": artist if i < 3 else f"{label} unknown"}
+             for label in ("dark", "light") for i in range(4)]  # fmt: skip
+    (new / "metadata.jsonl").write_text("\n".join(map(json.dumps, table)) + "\n")
+    assert choose_part(run, read(new)).related == 0  # nothing of what it saw is here to tell the artist by
+    both = tmp_path / "both"
+    shutil.copytree(data, both)
+    for row in table:
+        shutil.copy(new / row["file_name"], both / row["file_name"].replace("/", "/new-"))
+    more = [{**row, "file_name": row["file_name"].replace("/", "/new-")} for row in table]
+    (both / "metadata.jsonl").write_text("\n".join(map(json.dumps, [*rows, *more])) + "\n")
+    part = choose_part(run, read(both))
+    assert (part.name, part.seen, part.related) == ("new", 0, 6)
+    found = kk.evaluate(tmp_path / "run", both, out=tmp_path / "out", stability=0, explainer=None)
+    assert "WARNING: 6 of these" in found.to_text()
+
+
+def damaged(text: str) -> dict[str, str]:
+    head, *rows = text.splitlines()
+    return {
+        "unknown part": text.replace(",validation,", ",valid,"),
+        "empty": "",
+        "head alone": head + "\n",
+        "semicolons": text.replace(",", ";"),
+        "cut": "\n".join([head, *rows[: len(rows) // 2]]) + "\n",
+        "hashes of another kind": text.replace(rows[0][-64:], rows[0][-40:]),
+    }
+
+
+@pytest.mark.parametrize("kind", ["unknown part", "empty", "head alone", "semicolons", "cut", "hashes of another kind"])
+def test_a_damaged_split_file_is_refused_not_believed(own, tmp_path, kind):
+    data, folder = own
+    other = Path(shutil.copytree(folder, tmp_path / "run"))
+    (other / "split.csv").write_text(damaged((other / "split.csv").read_text())[kind])
+    with pytest.raises(ModelError, match=r"split\.csv is damaged"):
+        kk.evaluate(other, data, out=tmp_path / "out", stability=0)
+
+
+@pytest.mark.parametrize("change", [lambda t: "\ufeff" + t, lambda t: t.replace("\n", "\r\n"), lambda t: t])
+def test_a_split_file_that_went_through_a_spreadsheet_is_read(own, tmp_path, change):
+    data, folder = own
+    other = Path(shutil.copytree(folder, tmp_path / "run"))
+    text = (other / "split.csv").read_text()
+    rows = [line if i == 0 else line[:-64] + line[-64:].upper() for i, line in enumerate(text.splitlines())]
+    (other / "split.csv").write_text(change("\n".join(rows) + "\n"), newline="")
+    assert set(choose_part(open_run(other), read(data)).contents) == contents_of(folder, "test")
+
+
+@pytest.mark.parametrize("facts", ["[]", '{"recipe": [1]}', '{"data": 3}', "{"])
+def test_a_damaged_run_json_is_named(own, tmp_path, facts):
+    data, folder = own
+    other = Path(shutil.copytree(folder, tmp_path / "run"))
+    (other / "run.json").write_text(facts)
+    for work in (
+        lambda: kk.evaluate(other, data, out=tmp_path / "out"),
+        lambda: kk.train(data, out=other, resume=True),
+    ):
+        with pytest.raises(ModelError, match=r"run\.json"):
+            work()
+    kept = json.loads((folder / "run.json").read_text())
+    (other / "run.json").write_text(json.dumps({**kept, "label_prior": ["a", None]}))
+    with pytest.raises(ModelError, match="label_prior in .* is damaged"):
+        kk.evaluate(other, data, out=tmp_path / "out")
+
+
+def test_neighbours_are_never_pictures_that_the_run_does_not_know(own, tmp_path):
+    other = write_collection(tmp_path / "other", each=4, seed=21)
+    with pytest.raises(DataError, match="was not trained on any picture of other"):
+        kk.fit_neighbours(own[1], other)
+    assert training_part(open_run(own[1]), read(other)).name == "new"

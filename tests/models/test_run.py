@@ -150,3 +150,26 @@ def test_a_network_of_timm_without_timm_says_how_to_get_it(monkeypatch):
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
     with pytest.raises(ModelError, match=r"pip install 'kunstkammer\[timm\]'"):
         open_run("timm/inception_v3.tv_in1k")
+
+
+def test_a_checkpoint_of_one_size_refuses_another_before_anything_is_learned(tmp_path):
+    model, geometry = create_model("sketchnet", Task(("comic", "manga"), size=(32, 32)), options={"stages": [[4], [8]]})
+    (tmp_path / "run").mkdir()
+    write_checkpoint(tmp_path / "run", model, geometry)
+    with pytest.raises(RecipeError, match=r"does not take pictures of 64 x 64 pixels; set picture.size to 32"):
+        create_model(str(tmp_path / "run"), Task(("comic", "manga"), size=(64, 64)))
+    create_model(str(tmp_path / "run"), Task(("comic", "manga"), size=(32, 32)))
+
+
+def test_what_is_missing_of_a_checkpoint_is_named(tmp_path):
+    model, geometry = create_model("sketchnet", Task(("comic", "manga"), size=(32, 32)), options={"stages": [[4], [8]]})
+    (tmp_path / "run").mkdir()
+    write_checkpoint(tmp_path / "run", model, geometry)
+    config = json.loads((tmp_path / "run" / "config.json").read_text())
+    (tmp_path / "run" / "config.json").write_text(json.dumps({**config, "id2label": {"1": "a", "2": "b"}}))
+    with pytest.raises(ModelError, match="id2label .* does not number its 2 labels from 0 on: 0 is missing"):
+        open_run(tmp_path / "run")
+    (tmp_path / "run" / "config.json").write_text(json.dumps(config))
+    (tmp_path / "run" / "preprocessor_config.json").unlink()
+    with pytest.raises(ModelError, match=r"has no preprocessor_config\.json, which says how its pictures are prepared"):
+        open_run(tmp_path / "run")

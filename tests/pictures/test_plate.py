@@ -13,7 +13,7 @@ import numpy as np
 import pyarrow
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
@@ -77,7 +77,8 @@ def test_a_process_without_torch_makes_the_same_plates(tmp_path: Path) -> None:
         assert np.array_equal(np.load(tmp_path / f"{number}.npy"), expected)
 
 
-@given(st.integers(1, 60), st.integers(1, 60), st.integers(0, 9))
+@example(32, 50, 3)  # shrunk by little, both passes of the quick kernel may round the same way
+@given(st.integers(1, 120), st.integers(1, 120), st.integers(0, 9))
 def test_plates_are_within_a_level_of_those_of_image_processors(height: int, width: int, seed: int) -> None:
     pixels = np.random.default_rng(seed).integers(0, 256, (height, width, 3), dtype=np.uint8)
     image = Image.fromarray(pixels)

@@ -75,6 +75,32 @@ def test_a_run_that_was_calibrated_before_a_stop_is_not_calibrated_again(trained
     assert (folder / "model.safetensors").read_bytes() == before
 
 
+def test_killed_between_weights_and_config_it_is_calibrated_once(trained, tmp_path, monkeypatch):
+    """The weights are replaced first, then the config that says so: what lies between the two is not done again."""
+    data, folder, _ = trained
+    real = Path.replace
+
+    class Killed(BaseException):
+        pass
+
+    def stop(self, target):
+        if Path(target).name == "config.json" and (Path(target).parent / "calibrating.json").exists():
+            raise Killed
+        return real(self, target)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "replace", stop)
+        with pytest.raises(Killed):
+            kk.train(data, recipe="anime-cartoon", out=tmp_path / "run", settings=TINY)
+    assert kk.open_run(tmp_path / "run").calibration is None
+    kk.train(data, out=tmp_path / "run", resume=True)
+    assert kk.open_run(tmp_path / "run").calibration == kk.open_run(folder).calibration
+    assert (tmp_path / "run" / "model.safetensors").read_bytes() == (folder / "model.safetensors").read_bytes()
+    assert not (tmp_path / "run" / "calibrating.json").exists()
+    first, second = (json.loads((one / "metrics.json").read_text()) for one in (folder, tmp_path / "run"))
+    assert first == second
+
+
 def test_a_calibrated_run_that_is_learned_from_again_is_calibrated_anew(trained, tmp_path):
     data, folder, _ = trained
     settings = TINY | {"model.name": str(folder), "model.options": {}, "model.dropout": None, "training.epochs": 1}

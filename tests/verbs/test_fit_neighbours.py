@@ -68,11 +68,13 @@ def test_some_of_them_and_again(own):
 
 
 def test_unreadable_ones_are_left_out(own, tmp_path, capsys):
+    (own[1] / "split.csv").rename(own[1] / "split.kept")  # a checkpoint that does not say what it learned from
     data = write_collection(tmp_path / "other", each=3, seed=9)
     (data / "dark" / "000.png").write_bytes(b"no picture")
     found = kk.fit_neighbours(own[1], data)
     assert (found.part, found.pictures, len(found.unreadable)) == ("all", 5, 1)
     assert "Unreadable, left out: dark/000.png" in capsys.readouterr().err
+    (own[1] / "split.kept").rename(own[1] / "split.csv")
 
 
 def test_what_cannot_be_is_said(own, tmp_path):

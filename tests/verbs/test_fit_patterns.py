@@ -96,7 +96,7 @@ def test_pictures_from_elsewhere_are_all_used_and_broken_ones_named(own, tmp_pat
     other = write_collection(tmp_path / "other", each=4, seed=9)
     (other / "dark" / "000.png").write_bytes(b"\x89PNG\r\n\x1a\n")
     found = kk.fit_patterns(own[1], other)
-    assert (found.part, found.pictures) == ("all", 7)
+    assert (found.part, found.pictures) == ("new", 7)
     assert [Path(error.file).name for error in found.unreadable] == ["000.png"]
 
 

@@ -11,7 +11,7 @@ import yaml
 from kunstkammer.errors import unknown_name
 
 LANGUAGES = ("en", "de")
-GRAVE = frozenset({"groups_cross", "seen_in_training", "seen_in_set"})
+GRAVE = frozenset({"groups_cross", "groups_seen", "seen_in_training", "seen_in_set"})
 _FILE = Path(__file__).parent / "report" / "translations.yaml"
 
 

@@ -37,6 +37,7 @@ class Part:
         contents: the SHA-256 of each, "" for one that cannot be opened.
         seen: how many of them the model saw when it was made; None where the run does not say what it learned from.
         left_out: how many pictures of the collection were left out because the model saw them.
+        related: how many of the pictures it did not see belong to a group of which it saw others (a title, an artist).
     """
 
     name: str
@@ -44,6 +45,7 @@ class Part:
     contents: tuple[str, ...]
     seen: int | None
     left_out: int = 0
+    related: int = 0
 
 
 def run_parts(run: Run, collection: Collection, contents: Sequence[str]) -> list[str | None]:
@@ -94,17 +96,38 @@ def part_of(
     """Return the pictures at `rows` as a `Part`; `contents` are those of the whole collection."""
     chosen = tuple(contents[int(i)] for i in rows)
     seen = None if run.learned is None else sum(run.learned.was_seen(content) for content in chosen)
-    return Part(name, collection.select(rows), chosen, seen, left_out)
+    return Part(name, collection.select(rows), chosen, seen, left_out, _related(run, collection, rows, contents))
+
+
+def _related(run: Run, collection: Collection, rows: np.ndarray, contents: Sequence[str]) -> int:
+    """Return how many of the pictures at `rows` the model did not see, but others of their group."""
+    learned = run.learned
+    if learned is None or not run.group_columns:
+        return 0
+    columns = [_column(collection, name) for name in run.group_columns]
+    known = [learned.groups.get(content) if content else None for content in contents]
+    groups = join_groups(*columns, known)
+    saw = np.array([bool(content) and learned.was_seen(content) for content in contents], dtype=bool)
+    seen_groups = {learned.groups[content] for content in learned.parts if learned.was_seen(content)}
+    of_run = np.array([number in seen_groups for number in known], dtype=bool)
+    related = np.isin(groups, groups[saw | of_run])
+    chosen = np.zeros(len(collection), dtype=bool)
+    chosen[rows] = True
+    return int((chosen & related & ~saw).sum())
 
 
 def training_part(run: Run, collection: Collection) -> Part:
-    """Return the pictures of a collection that a run was trained on, or else those that the collection calls so.
+    """Return the pictures of a collection that a run was trained on, known again by content.
 
-    Where neither says anything it is the whole collection, named "all".
+    For a checkpoint that does not say what it was trained on: those that the collection calls so, or else the whole
+    collection, named "all". For a run of which the collection holds nothing it is the whole collection too, named
+    "new": none of these pictures is one that it was trained on.
     """
     contents = content_hashes(collection)
     own = run_parts(run, collection, contents)
-    parts = own if any(part is not None for part in own) else collection.splits
+    if run.learned is not None and all(part is None for part in own):
+        return part_of(run, collection, np.arange(len(collection)), contents, NEW)
+    parts = own if run.learned is not None else collection.splits
     rows = np.array([i for i, part in enumerate(parts) if part == "train"], dtype=np.int64)
     if len(rows):
         return part_of(run, collection, rows, contents, "train")

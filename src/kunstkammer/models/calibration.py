@@ -63,15 +63,18 @@ class Calibration:
         if facts is None:
             return None
         thresholds = thresholds_of(config, labels)
-        try:
-            found = cls(**facts, thresholds=None if thresholds is None else tuple(thresholds.tolist()))
-            if not (np.isfinite(found.temperature) and found.temperature > 0):
-                raise ValueError(f"the temperature is {found.temperature}")
-        except (TypeError, ValueError) as error:
+        numbers = ("temperature", "pictures", "loss_before", "loss_after")
+        sound = isinstance(facts, Mapping) and set(facts) == set(numbers) and all(_is_number(facts[n]) for n in numbers)
+        if not sound or facts["temperature"] <= 0:
             raise ModelError(
-                f"{CALIBRATION_KEY} in config.json is damaged ({error}); remove it, or train again."
-            ) from error
-        return found
+                f"{CALIBRATION_KEY} in config.json is damaged: it should hold the numbers {', '.join(numbers)}; put it "
+                "back, or train again."
+            )
+        return cls(**facts, thresholds=None if thresholds is None else tuple(thresholds.tolist()))
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and bool(np.isfinite(value))
 
 
 def thresholds_of(config: Mapping[str, Any], labels: int) -> np.ndarray | None:
@@ -82,11 +85,9 @@ def thresholds_of(config: Mapping[str, Any], labels: int) -> np.ndarray | None:
     given = config.get(THRESHOLDS_KEY)
     if given is None:
         return None
-    try:
-        found = np.asarray(given, dtype=np.float64)
-    except (TypeError, ValueError) as error:
-        raise ModelError(f"{THRESHOLDS_KEY} in config.json is damaged ({error}); remove it, or train again.") from error
-    if found.shape != (labels,) or not ((found >= 0) & (found <= 1)).all():
+    sound = isinstance(given, list) and len(given) == labels and all(_is_number(value) for value in given)
+    found = np.asarray(given if sound else [], dtype=np.float64)
+    if not sound or not ((found >= 0) & (found <= 1)).all():
         raise ModelError(
             f"{THRESHOLDS_KEY} in config.json needs a number from 0 to 1 for each of the {labels} labels, in the order "
             "of id2label; correct it, remove it, or train again."

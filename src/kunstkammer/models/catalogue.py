@@ -215,7 +215,25 @@ def _pretrained(
     geometry = read_geometry(processor, channels=channels, grey=grey, name=name)
     if task.size or task.fit:
         geometry = geometry.resized(task.size, task.fit)  # type: ignore[arg-type]
+        _require_size(model, geometry, name)
     return model, geometry, dropout
+
+
+@torch.inference_mode()
+def _require_size(model: PreTrainedModel, geometry: PictureGeometry, name: str) -> None:
+    """Raise `RecipeError` where a network does not take pictures of the size that a recipe asks for."""
+    training = model.training
+    model.eval()
+    try:
+        model(pixel_values=torch.zeros(1, geometry.channels, *geometry.input_size))
+    except (RuntimeError, ValueError) as error:
+        own = getattr(model.config, "image_size", None)
+        size = own if isinstance(own, int) else None
+        mend = f"set picture.size to {size}" if size else "leave picture.size out"
+        asked = " x ".join(map(str, geometry.input_size))
+        raise RecipeError(f"{name} does not take pictures of {asked} pixels; {mend}.") from error
+    finally:
+        model.train(training)
 
 
 def _with_rows_by_name(name: str, task: Task, options: dict[str, Any]) -> tuple[PreTrainedModel, dict[str, Any]]:

@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from kunstkammer.models.text_part import TextPart
     from kunstkammer.models.texts import TextRows
 
+PROCESSOR_FILE = "preprocessor_config.json"
 SCENE, DUAL = "kunstkammer-scene", "kunstkammer-dual"
 
 
@@ -96,7 +97,15 @@ class Run:
     def label_prior(self) -> np.ndarray | None:
         """The share of each label in what it was trained on, float64 (K,); None where that is not known."""
         prior = self.facts.get("label_prior")
-        return None if prior is None or len(prior) != len(self.label_names) else np.asarray(prior, dtype=np.float64)
+        if prior is None:
+            return None
+        try:
+            found = np.asarray(prior, dtype=np.float64)
+            if found.shape != (len(self.label_names),) or not ((found >= 0) & (found <= 1 + 1e-6)).all():
+                raise ValueError("not a share for each label")
+        except (TypeError, ValueError) as error:
+            raise ModelError(f"label_prior in {self.path}/run.json is damaged ({error}); train again.") from error
+        return found
 
     @property
     def mean(self) -> tuple[float, ...]:
@@ -163,13 +172,18 @@ def open_run(run: str | Path, device: str | None = None) -> Run:
         refuse_pickles(folder)
         if (folder / OLD_FILE).is_file():
             say(f"{folder / OLD_FILE} is of an earlier version and is not used; train again for calibrated answers.")
+    if local and not (folder / PROCESSOR_FILE).is_file():
+        raise ModelError(
+            f"{folder} has no {PROCESSOR_FILE}, which says how its pictures are prepared; copy it from the checkpoint "
+            "that the folder was made from."
+        )
     if local and _model_type(folder) == DUAL:
         raise ModelError(
             f"{folder} is a model of pictures and captions, which has no labels; name a run that learned some."
         )
     model, processor = load_pretrained(str(run))
     config = model.config
-    labels = tuple(config.id2label[i] for i in range(config.num_labels))
+    labels = _labels(config, str(run))
     channels = model_channels(config)
     geometry = read_geometry(processor, channels=channels, grey=channels == 1, name=str(run))
     model.eval()
@@ -195,6 +209,16 @@ def open_run(run: str | Path, device: str | None = None) -> Run:
         calibration=Calibration.of_config(said, len(labels)),
         thresholds=thresholds_of(said, len(labels)) if multi_label else None,
     )
+
+
+def _labels(config: Any, name: str) -> tuple[str, ...]:
+    try:
+        return tuple(str(config.id2label[i]) for i in range(config.num_labels))
+    except KeyError as error:
+        raise ModelError(
+            f"id2label in the config.json of {name} does not number its {config.num_labels} labels from 0 on: {error} "
+            "is missing; correct it."
+        ) from error
 
 
 def _model_type(folder: Path) -> str:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import csv
 import json
+import re
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -13,6 +15,7 @@ from kunstkammer.errors import ModelError
 from kunstkammer.files import atomic_file
 
 FACTS_FILE, SPLIT_FILE = "run.json", "split.csv"
+_SHA256 = re.compile(r"[0-9a-f]{64}")
 _FIRST = ("train", "validation", "test", "")
 """What counts where one content has several rows: a copy that was left out is still the one that was learned from."""
 
@@ -23,9 +26,13 @@ def read_facts(folder: Path) -> dict[str, Any]:
     if not file.is_file():
         return {}
     try:
-        return json.loads(file.read_text(encoding="utf-8"))
+        facts = json.loads(file.read_text(encoding="utf-8"))
     except ValueError as error:
         raise ModelError(f"{file} is not JSON ({error}); train again or remove it.") from error
+    sections = ("recipe", "data", "training")
+    if not isinstance(facts, dict) or not all(isinstance(facts.get(name, {}), dict) for name in sections):
+        raise ModelError(f"{file} is damaged: it should hold the sections {', '.join(sections)}; train again.")
+    return facts
 
 
 @dataclass(frozen=True)
@@ -53,13 +60,23 @@ def write_split(path: Path, rows: Sequence[SplitRow]) -> None:
 def read_split(path: Path) -> list[SplitRow]:
     """Read what `write_split` wrote. Raises `ModelError` for a damaged file."""
     try:
-        with open(path, encoding="utf-8", newline="") as file:
-            return [
-                SplitRow(row["file"], row["part"], tuple(json.loads(row["labels"])), int(row["group"]), row["sha256"])
-                for row in csv.DictReader(file)
-            ]
+        with open(path, encoding="utf-8-sig", newline="") as file:  # a spreadsheet may have put a byte-order mark there
+            rows = [_row(row) for row in csv.DictReader(file)]
+        if not rows:
+            raise ValueError("it holds no rows")
+        return rows
     except (OSError, ValueError, KeyError, TypeError) as error:
-        raise ModelError(f"{path} is damaged ({error}), so the run no longer says what it learned from.") from error
+        what = f"the column {error} is missing" if isinstance(error, KeyError) else str(error)
+        raise ModelError(f"{path} is damaged ({what}), so the run no longer says what it learned from.") from error
+
+
+def _row(row: dict[str, str]) -> SplitRow:
+    part, content = row["part"], row["sha256"].strip().lower()
+    if part not in _FIRST:
+        raise ValueError(f"there is no part '{part}'")
+    if content and not _SHA256.fullmatch(content):
+        raise ValueError(f"'{content[:20]}' is no SHA-256")
+    return SplitRow(row["file"], part, tuple(json.loads(row["labels"])), int(row["group"]), content)
 
 
 @dataclass(frozen=True)
@@ -76,11 +93,23 @@ class Learned:
 
     @classmethod
     def read(cls, run: str | Path) -> Learned | None:
-        """Return what RUN/split.csv says; None for a checkpoint without one. Raises `ModelError` for a damaged one."""
+        """Return what RUN/split.csv says; None for a checkpoint without one.
+
+        Raises `ModelError` for a damaged one: it must have as many pictures of each part as run.json says.
+        """
         file = Path(run) / SPLIT_FILE
         if not file.is_file():
             return None
-        rows = sorted((row for row in read_split(file) if row.sha256), key=lambda row: -_FIRST.index(row.part))
+        found = read_split(file)
+        expected = (read_facts(Path(run)).get("data") or {}).get("parts") or {}
+        here = Counter(row.part for row in found)
+        for part, count in expected.items():
+            if here[part] != count:
+                raise ModelError(
+                    f"{file} is damaged: it has {here[part]} pictures of {part}, run.json says {count}; without it "
+                    "nobody knows what the model learned from. Put it back, or train again."
+                )
+        rows = sorted((row for row in found if row.sha256), key=lambda row: -_FIRST.index(row.part))
         return cls({row.sha256: row.part for row in rows}, {row.sha256: row.group for row in rows})
 
     def part_of(self, content: str) -> str | None:

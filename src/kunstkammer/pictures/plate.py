@@ -21,7 +21,7 @@ from kunstkammer.pictures.framing import Fit, Framing, Resample
 from kunstkammer.pictures.read import read_picture
 from kunstkammer.pictures.torch_scale import squash_by_torch
 
-PLATE_FORMAT = 4
+PLATE_FORMAT = 5
 """Part of the store's key: raised whenever the values of plates change."""
 
 
@@ -156,13 +156,13 @@ def plain_plate(image: Image.Image, look: Look) -> np.ndarray:
 
     Colours that are only squashed are scaled in whole numbers, whose values one in several hundred times are one level
     from Pillow's: by torch's kernel where it is there and quick (a third of Pillow's time), else in NumPy, bit for bit
-    alike, so that a picture has one plate whoever makes it. Not where a side is enlarged: the weights of the whole
-    numbers are too coarse for that (up to 2 levels from Pillow's), and such pictures are small.
+    alike, so that a picture has one plate whoever makes it. Not where a side is less than twice the plate's: there
+    the weights in whole numbers may be 2 levels from Pillow's, and such pictures are small.
     """
     framing = look.framing
     if framing is None:
         raise ValueError("This way of looking has no plate; give it a framing.")
-    shrinks = image.height >= framing.height and image.width >= framing.width
+    shrinks = image.height >= 2 * framing.height and image.width >= 2 * framing.width
     if image.mode == "RGB" and framing.plain and shrinks:
         if _torch_is_quick() and min(framing.size) > 1:
             return squash_by_torch(image, framing.size)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import platform
 from collections.abc import Sequence
 from importlib import metadata
@@ -12,11 +11,12 @@ from typing import Any
 from kunstkammer.errors import KunstkammerError, RecipeError
 from kunstkammer.files import write_json, write_text
 from kunstkammer.models.digest import weight_files
-from kunstkammer.models.run_files import FACTS_FILE, SPLIT_FILE, SplitRow, write_split
+from kunstkammer.models.run_files import FACTS_FILE, SPLIT_FILE, SplitRow, read_facts, write_split
 from kunstkammer.training.recipe import Recipe
 from kunstkammer.version import __version__
 
 RECIPE_FILE = "recipe.yaml"
+TEXT_FILES = ("text.json", "text.safetensors", "text-encoder")
 VERSIONS_OF = ("torch", "transformers", "datasets", "kornia", "numpy", "pillow", "scikit-learn")
 
 
@@ -33,6 +33,8 @@ def require_new(run: Path) -> None:
         raise KunstkammerError(f"{run} is a file; name a folder that does not exist yet.")
     if run.is_dir() and any(run.iterdir()):
         what = "go on with --resume, or " if _holds_a_run(run) else ""
+        if not what and {entry.name for entry in run.iterdir()} <= {RECIPE_FILE, SPLIT_FILE, *TEXT_FILES}:
+            what = "it holds what a training that was stopped at once left and can be deleted; or "
         raise KunstkammerError(f"{run} exists already and is not empty; {what}name another folder.")
 
 
@@ -45,7 +47,7 @@ def require_resumable(run: Path) -> None:
     """Raise where there is no stopped run in `run`."""
     if not _holds_a_run(run):
         raise KunstkammerError(f"There is no run to resume in {run}; train into a new folder without --resume.")
-    facts = json.loads((run / FACTS_FILE).read_text(encoding="utf-8"))
+    facts = read_facts(run)
     if facts.get("status") == "finished":
         raise KunstkammerError(f"The run in {run} is finished; there is nothing to resume. Train into another folder.")
 
@@ -57,7 +59,7 @@ def holds_checkpoint(run: Path) -> bool:
 
 def is_trained(run: Path) -> bool:
     """Say whether the training of a stopped run is done, so that only measuring is left."""
-    facts = json.loads((run / FACTS_FILE).read_text(encoding="utf-8"))
+    facts = read_facts(run)
     return facts.get("status") == "trained" and "training" in facts and holds_checkpoint(run)
 
 

@@ -13,6 +13,7 @@ from kunstkammer.errors import DataError
 from kunstkammer.progress import say
 
 if TYPE_CHECKING:
+    from kunstkammer.data.collection import Collection
     from kunstkammer.models.run import Run
     from kunstkammer.verbs.gap import Asked, Compared
     from kunstkammer.verbs.measure import Measured, Setting
@@ -103,11 +104,10 @@ def evaluate(
 
 def _asked(checkpoint: Run, data: Any, split: str, options: dict[str, Any]) -> Asked:
     """Read a collection, choose its part, and see which of its labels the model knows."""
-    from kunstkammer.data.readers import read
     from kunstkammer.evaluation.part import choose_part
     from kunstkammer.verbs.gap import Asked
 
-    collection = read(data, **options)
+    collection = _read(checkpoint, data, options)
     known = set(collection.label_names) & set(checkpoint.label_names)
     if not known:
         raise DataError(
@@ -118,6 +118,19 @@ def _asked(checkpoint: Run, data: Any, split: str, options: dict[str, Any]) -> A
     return Asked(collection.name, choose_part(checkpoint, collection, split), unknown)
 
 
+def _read(checkpoint: Run, data: Any, options: dict[str, Any]) -> Collection:
+    """Read a collection; its labels stand where those of the run's own collection stood, unless the user says where."""
+    from kunstkammer.data.readers import read
+
+    own = ((checkpoint.facts.get("recipe") or {}).get("data") or {}).get("label_column")
+    if own is not None and options["label_column"] is None:
+        try:
+            return read(data, **{**options, "label_column": own})
+        except DataError:
+            say(f"There is no column {own}, where the labels of the run's own collection stood.")
+    return read(data, **options)
+
+
 def _for_part(setting: Setting, checkpoint: Run, asked: Asked, groups: np.ndarray | None) -> Setting:
     """Return the setting of one collection, with what its reader must know."""
     from kunstkammer.evaluation.notes import Note
@@ -126,6 +139,9 @@ def _for_part(setting: Setting, checkpoint: Run, asked: Asked, groups: np.ndarra
     part, notes = asked.part, []
     if part.seen:
         notes.append(Note("seen_in_training", count=part.seen, all=len(part.collection)))
+    if part.related:
+        columns = ", ".join(checkpoint.group_columns)
+        notes.append(Note("groups_seen", count=part.related, all=len(part.collection), columns=columns))
     if part.seen is None:
         notes.append(Note("learned_unknown"))
     if lacks_groups(checkpoint, [part]):

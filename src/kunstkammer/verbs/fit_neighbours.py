@@ -117,6 +117,11 @@ def fit_neighbours(
         raise ModelError(f"{run} is no folder to keep neighbours in; fetch the checkpoint into a folder first.")
     checkpoint = open_run(run, device)
     part = training_part(checkpoint, read(data, label_column=label_column, label_separator=label_separator))
+    if part.name != "train" and checkpoint.learned is not None:
+        raise DataError(
+            f"{run} was not trained on any picture of {part.collection.name} (a picture that was saved anew is another "
+            "one), so it has no neighbours there; name the collection that it was trained on."
+        )
     known = part.collection
     chosen = known.select(share_out(known.labels, pictures, seed))
     plates = make_plates(chosen, checkpoint.plate_settings, show_progress=False)

@@ -115,6 +115,8 @@ def fit_patterns(
     checkpoint = open_run(run, device)
     part = training_part(checkpoint, read(data, label_column=label_column, label_separator=label_separator))
     chosen = part.collection
+    if part.name != "train" and checkpoint.learned is not None:
+        say(f"{run} was not trained on any picture of {chosen.name}: the patterns are those of other pictures.")
     if pictures is not None and pictures < len(chosen):
         order = np.random.default_rng(seed).permutation(len(chosen))
         chosen = chosen.select(np.sort(order[:pictures]))
