@@ -48,6 +48,7 @@ HOMES: dict[str, tuple[str, ...]] = {
         "kunstkammer.explanation.attention",
     ),
     "changes": ("kunstkammer.pictures.changes",),
+    "jobs": ("kunstkammer.web.jobs.explain_all",),
 }
 
 SINGULAR = {
@@ -63,6 +64,7 @@ SINGULAR = {
     "metrics": "metric",
     "explainers": "explainer",
     "changes": "kind of change",
+    "jobs": "kind of job",
 }
 
 
