@@ -5,7 +5,6 @@ from __future__ import annotations
 import io
 import os
 import signal
-import subprocess
 import time
 import zipfile
 from pathlib import Path
@@ -64,11 +63,11 @@ def names(web: httpx.Client, address: str) -> list[str]:
 
 
 def worker_of(server: Live) -> int:
-    found = subprocess.run(
-        ["pgrep", "-P", str(server.process.pid), "-f", "jobs.process"], capture_output=True, text=True
-    )
-    (pid,) = found.stdout.split()
-    return int(pid)
+    """Return the process id of the server's child that does jobs."""
+    tasks = Path(f"/proc/{server.process.pid}/task").glob("*/children")
+    children = [int(pid) for task in tasks for pid in task.read_text().split()]
+    (found,) = [pid for pid in children if b"jobs.process" in Path(f"/proc/{pid}/cmdline").read_bytes()]
+    return found
 
 
 def test_the_worker_is_killed_and_the_job_ends_all_the_same(tmp_path) -> None:
