@@ -33,10 +33,10 @@ async def _compare(run, files, folder) -> None:
     job_app = create_app(Settings(folder=folder / "jobs", **settings))
     request_app = create_app(Settings(folder=folder / "requests", **settings))
     async with job_app.router.lifespan_context(job_app), request_app.router.lifespan_context(request_app):
-        hers, his = (
+        hers, his = [
             await Visitor(transport=httpx.ASGITransport(app), base_url="http://localhost:8000").came()
             for app in (job_app, request_app)
-        )
+        ]
         parts = [("files", (file.name, file.read_bytes())) for file in files]
         mine = [one["id"] for one in (await hers.post(f"{API}/pictures", files=parts)).json()["pictures"]]
         theirs = [one["id"] for one in (await his.post(f"{API}/pictures", files=parts)).json()["pictures"]]
