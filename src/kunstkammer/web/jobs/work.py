@@ -21,7 +21,7 @@ from kunstkammer.web.settings import Settings
 LOOK_EVERY = 0.5
 """Seconds between two looks into an empty queue."""
 MOST_DEATHS = 3
-"""Of workers over one step: then the job has failed, rather than kill them for ever."""
+"""Of workers over one step, or its storage's: then the job has failed, rather than be tried for ever."""
 _FATAL = (QuotaFull, StorageFull, NoModel, ModelBroken)
 """What ends a job: the next step would meet it too."""
 
@@ -78,7 +78,7 @@ class Worker:
                         job, "The server ended in the middle of it, and it cannot be gone on with. Start it again."
                     )
                 elif job.deaths >= MOST_DEATHS:
-                    self._fail(job, f"The process that did it died {job.deaths} times at the same step.")
+                    self._fail(job, f"{job.deaths} attempts ended at the same step; see the server's log.")
                 else:
                     self._steps(job, self._plan(job))
         except ServerGone:
