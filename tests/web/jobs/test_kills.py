@@ -205,3 +205,15 @@ def test_an_unknown_kind_a_long_job_and_one_too_many(app_of_one_picture) -> None
     assert web.post(f"{API}/pictures", files=[("files", ("b.png", png(1)))]).status_code == 201
     found = web.post(f"{API}/jobs", json={"kind": "explain"})
     assert (found.status_code, "4 steps" in found.json()["detail"]) == (422, True)
+
+
+def test_a_full_queue_says_when_to_come_back(tmp_path) -> None:
+    ada, bob = tokens(tmp_path, "ada", "bob")
+    with live(tmp_path, 0.3, **(LIMITS | {"job_queue": 1})) as server:
+        with client(server, ada) as web:
+            order(web, 4)
+        with client(server, bob) as web:
+            assert web.post(f"{API}/pictures", files={"files": ("a.png", png())}).status_code == 201
+            found = web.post(f"{API}/jobs", json={"kind": "explain"})
+            assert (found.status_code, found.headers["retry-after"]) == (503, "30")
+            assert found.json()["type"].endswith("/busy")
