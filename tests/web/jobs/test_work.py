@@ -12,7 +12,7 @@ from kunstkammer.errors import KunstkammerError, PictureError
 from kunstkammer.web.errors import ModelBroken
 from kunstkammer.web.jobs.explain_all import explain_all
 from kunstkammer.web.jobs.kinds import Hands, KindOfJob, Order, Plan, Step
-from kunstkammer.web.jobs.work import MOST_DEATHS, Worker
+from kunstkammer.web.jobs.work import INTERRUPTED, MOST_DEATHS, ServerGone, Worker
 from kunstkammer.web.records import Job, Made
 from kunstkammer.web.settings import Settings
 from kunstkammer.web.store import Store
@@ -125,6 +125,23 @@ def test_pictures_that_come_and_go_meanwhile(store) -> None:
     assert b"later" not in desk.asked
 
 
+def test_a_picture_that_goes_while_it_fails_keeps_no_other_from_it(store) -> None:
+    ids = three(store)
+    order(store)
+    desk = HandDesk()
+    explain = desk.explain
+
+    def failing(model, data, *words, **more):
+        if data == b"two":
+            store.delete("ada", ids[1])
+            raise KunstkammerError("it is flat")
+        return explain(model, data, *words, **more)
+
+    desk.explain = failing
+    job = work(store, desk)
+    assert (job.status, job.done, job.results, job.message) == ("done", 3, 2, "")
+
+
 def test_a_job_that_kills_its_workers_fails_in_the_end(store) -> None:
     three(store)
     order(store)
@@ -141,7 +158,8 @@ def once():
     """A kind whose steps may not be repeated."""
 
     def plan(asked: Order) -> Plan:
-        def make(_hands: Hands) -> Made:
+        def make(hands: Hands) -> Made:
+            hands.desk.explain("comics", b"once", "gradient")
             return Made("only", None, "only.txt", b"made")
 
         return Plan(asked.parameters, [Step("only", None, make)])
@@ -164,6 +182,19 @@ def test_a_kind_that_cannot_be_repeated_fails_after_a_death_and_only_then(store,
     order(store, once)
     job = work(store, HandDesk())
     assert (job.status, job.results) == ("done", 1)
+
+
+def test_a_server_that_goes_in_the_middle_of_a_step_ends_only_what_cannot_be_repeated(store, once) -> None:
+    three(store)
+    desk = HandDesk({data: ServerGone() for data in (b"once", b"two")})
+    job = order(store)
+    Worker("w", store, desk, Settings(), threading.Event()).run()
+    found = store.jobs.get("ada", job.id)
+    assert (found.status, found.done) == ("waiting", 1)
+    store.jobs.cancel("ada", job.id)
+    job = order(store, once)
+    Worker("w", store, desk, Settings(), threading.Event()).run()
+    assert (store.jobs.get("ada", job.id).status, store.jobs.get("ada", job.id).message) == ("failed", INTERRUPTED)
 
 
 def test_an_unknown_kind_fails_by_its_name(store) -> None:

@@ -14,7 +14,7 @@ from kunstkammer import registry
 from kunstkammer.errors import KunstkammerError, ResourceError
 from kunstkammer.web.errors import JobLost, ModelBroken, NoModel, NotThere, QuotaFull, StorageFull
 from kunstkammer.web.house import StoreLike
-from kunstkammer.web.jobs.kinds import Hands, KindOfJob, Plan, SteadyDesk, plan_of
+from kunstkammer.web.jobs.kinds import Hands, KindOfJob, Plan, SteadyDesk, Step, plan_of
 from kunstkammer.web.records import Job, Made, ModelCard
 from kunstkammer.web.settings import Settings
 
@@ -22,6 +22,7 @@ LOOK_EVERY = 0.5
 """Seconds between two looks into an empty queue."""
 MOST_DEATHS = 3
 """Of workers over one step, or its storage's: then the job has failed, rather than be tried for ever."""
+INTERRUPTED = "The server ended in the middle of it, and it cannot be gone on with. Start it again."
 _FATAL = (QuotaFull, StorageFull, NoModel, ModelBroken)
 """What ends a job: the next step would meet it too."""
 
@@ -38,6 +39,22 @@ class Cards(SteadyDesk, Protocol):
 
 class ServerGone(Exception):  # noqa: N818
     """Nobody is there to ask the models for us any more, or the server stops: let the job wait."""
+
+
+class _Interrupted(Exception):  # noqa: N818
+    """As `ServerGone`, in the middle of a step."""
+
+
+def _make(step: Step, hands: Hands) -> Made:
+    """Do a step; what keeps this one from being made, and not the next, is in its note."""
+    try:
+        return step.make(hands)
+    except ServerGone as gone:
+        raise _Interrupted from gone
+    except (NotThere, JobLost, ResourceError, *_FATAL):
+        raise
+    except KunstkammerError as error:
+        return Made(step.key, step.picture, "", None, str(error) or type(error).__name__)
 
 
 @dataclass
@@ -74,13 +91,17 @@ class Worker:
             with self._beating(job):
                 known: KindOfJob = registry.get("jobs", job.kind)
                 if job.deaths and not known.repeatable:
-                    self._fail(
-                        job, "The server ended in the middle of it, and it cannot be gone on with. Start it again."
-                    )
+                    self._fail(job, INTERRUPTED)
                 elif job.deaths >= MOST_DEATHS:
                     self._fail(job, f"{job.deaths} attempts ended at the same step; see the server's log.")
                 else:
                     self._steps(job, self._plan(job))
+        except _Interrupted as gone:
+            if registry.get("jobs", job.kind).repeatable:
+                self.store.jobs.release(self.name, job.id)
+            else:
+                self._fail(job, INTERRUPTED)
+            raise ServerGone from gone
         except ServerGone:
             self.store.jobs.release(self.name, job.id)
             raise
@@ -118,17 +139,11 @@ class Worker:
                 return
             done += 1
             try:
-                made = step.make(hands)
+                made = _make(step, hands)
                 jobs.keep(self.name, job, made, done, of)
                 notes[step.key] = made.note
             except NotThere:  # its picture went meanwhile
                 jobs.progress(self.name, job.id, done, of)
-            except (*_FATAL, JobLost, ResourceError):
-                raise
-            except KunstkammerError as error:
-                failed = Made(step.key, step.picture, "", None, str(error) or type(error).__name__)
-                jobs.keep(self.name, job, failed, done, of)
-                notes[step.key] = failed.note
         self._end(job, notes)
 
     def _end(self, job: Job, notes: Mapping[str, str]) -> None:
