@@ -55,6 +55,7 @@ HOMES: dict[str, tuple[str, ...]] = {
         "kunstkammer.explanation.rules.attention",
     ),
     "changes": ("kunstkammer.pictures.changes",),
+    "jobs": ("kunstkammer.web.jobs.explain_all",),
 }
 
 SINGULAR = {
@@ -70,6 +71,7 @@ SINGULAR = {
     "metrics": "metric",
     "explainers": "explainer",
     "changes": "kind of change",
+    "jobs": "kind of job",
 }
 
 

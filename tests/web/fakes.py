@@ -230,6 +230,7 @@ class FakeDesk:
 
     async def explain(self, model, data, method, target=None, versus=None, name="") -> bytes:
         self._able(model)
+        await asyncio.sleep(self.seconds)
         self.explained += 1
         png = io.BytesIO()
         Image.new("RGBA", (8, 8), (255, 0, 0, 128)).save(png, "PNG")

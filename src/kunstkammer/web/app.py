@@ -32,6 +32,7 @@ from kunstkammer.web.doors.sessions import SessionMiddleware, Sessions
 from kunstkammer.web.doors.uploads import Budget
 from kunstkammer.web.doors.watch import METHODS, Metrics, Stopping, Watch
 from kunstkammer.web.house import DeskLike, House, StoreLike
+from kunstkammer.web.jobs.keeper import Keeper
 from kunstkammer.web.pages.problem_pages import ProblemPages
 from kunstkammer.web.pages.routes import router as pages_router
 from kunstkammer.web.problems import ProblemError, problem_of
@@ -44,7 +45,8 @@ EXPIRE_EVERY, SWEEP_EVERY = 600.0, 6 * 3600.0
 def create_app(settings: Settings, *, store: StoreLike | None = None, desk: DeskLike | None = None) -> FastAPI:
     """Return the application of one server. `app.state.house` has its parts, `app.state.stopping` ends new requests.
 
-    Store and desk are opened when the application starts, from the settings, unless they are given.
+    Store and desk are opened when the application starts, from the settings, unless they are given. Jobs are done by a
+    process that opens the store again, so with a store that is given they wait for somebody else to do them.
     """
     sessions, metrics = Sessions(server_secret(settings)), Metrics()
     app = FastAPI(
@@ -99,9 +101,15 @@ def _lifespan(settings: Settings, store: StoreLike | None, desk: DeskLike | None
         try:
             await house.desk.start()
             chores = asyncio.create_task(_housekeeping(house.store))
+            keeper = _make_keeper(house) if store is None else None
+            app.state.keeper = keeper
+            if keeper is not None:
+                keeper.start()
             try:
                 yield
             finally:
+                if keeper is not None:
+                    await keeper.stop(settings.stop_seconds)
                 chores.cancel()
                 await asyncio.gather(chores, return_exceptions=True)
         finally:
@@ -121,6 +129,12 @@ def _make_desk(settings: Settings) -> DeskLike:
     from kunstkammer.web.inference.desk import Desk
 
     return Desk(settings)
+
+
+def _make_keeper(house: House) -> Keeper:
+    from kunstkammer.web.store.store import Store
+
+    return Keeper(house.settings, Store.open, house.store, house.desk)
 
 
 async def _housekeeping(store: StoreLike) -> None:

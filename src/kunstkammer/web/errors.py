@@ -19,6 +19,14 @@ class QuotaFull(KunstkammerError):  # noqa: N818
     """This visitor may keep no more; nothing was kept (413)."""
 
 
+class TooManyJobs(KunstkammerError):  # noqa: N818
+    """This visitor has as many unfinished jobs as anybody may have (429)."""
+
+
+class JobLost(KunstkammerError):  # noqa: N818
+    """A job is not this worker's any more: it was removed, or another one took it over; nothing was kept."""
+
+
 class NoModel(UnknownNameError):  # noqa: N818
     """No model is served by that name (404); the message carries the nearest one.
 

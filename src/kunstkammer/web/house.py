@@ -2,12 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Literal, Protocol
+from typing import Any, Literal, Protocol
 
-from kunstkammer.web.records import Answer, Correction, Facts, Leaf, ModelCard, Neighbour, Picture, Who
+from kunstkammer.web.records import (
+    Answer,
+    Correction,
+    Facts,
+    Job,
+    JobStatus,
+    Leaf,
+    Made,
+    ModelCard,
+    Neighbour,
+    Picture,
+    Who,
+)
 from kunstkammer.web.settings import Settings
 
 Kind = Literal["original", "thumbnail"]
@@ -40,8 +52,71 @@ class TokenRow(Protocol):
     def at(self) -> datetime: ...
 
 
+class JobsLike(Protocol):
+    """The queue of jobs; a visitor None is the admin. Synchronous."""
+
+    def add(self, visitor: str, kind: str, parameters: Mapping[str, Any], of: int) -> Job:
+        """Put a job of `of` steps into the queue. `Busy`, `TooManyJobs`."""
+        ...
+
+    def get(self, visitor: str | None, id: str) -> Job:
+        """Return one. `NotThere`."""
+        ...
+
+    def list(self, visitor: str) -> tuple[Job, ...]:
+        """Return a visitor's, the newest first."""
+        ...
+
+    def cancel(self, visitor: str | None, id: str) -> Job:
+        """End one: at once if it waits, after the step that runs if it runs. `NotThere`."""
+        ...
+
+    def remove(self, visitor: str | None, id: str) -> None:
+        """Let one go with its results. `NotThere`."""
+
+    def results(self, visitor: str | None, id: str) -> Iterator[tuple[str, bytes]]:
+        """Go over the files that one made: name and content. `NotThere`."""
+        ...
+
+    def claim(self, worker: str) -> Job | None:
+        """Return one that is this worker's now, None where there is nothing to do."""
+        ...
+
+    def beat(self, worker: str, id: str) -> bool:
+        """Renew a lease; returns whether the job was cancelled. `JobLost`."""
+        ...
+
+    def finished_steps(self, id: str) -> dict[str, str]:
+        """Return the keys of finished steps, with why they failed ("": they did not)."""
+        ...
+
+    def keep(self, worker: str, job: Job, made: Made, done: int, of: int) -> None:
+        """Keep what a step made. `JobLost`, `NotThere`, `QuotaFull`, `StorageFull`."""
+
+    def progress(self, worker: str, id: str, done: int, of: int) -> None:
+        """Say how far a job is. `JobLost`."""
+
+    def release(self, worker: str, id: str) -> None:
+        """Let a job wait again."""
+
+    def finish(self, worker: str, id: str, status: JobStatus, message: str = "") -> None:
+        """End a job. `JobLost`."""
+
+    def abandon(self, worker: str) -> None:
+        """Say that a worker died."""
+
+    def others_wait(self, visitor: str) -> bool:
+        """Return whether a job of another visitor waits."""
+        ...
+
+
 class StoreLike(Protocol):
     """What is remembered. Synchronous: call it with `anyio.to_thread.run_sync`."""
+
+    @property
+    def jobs(self) -> JobsLike:
+        """The queue of jobs."""
+        ...
 
     def close(self) -> None:
         """Let go of the database."""

@@ -21,7 +21,7 @@ from kunstkammer.errors import (
     ResourceError,
     UnknownNameError,
 )
-from kunstkammer.web.errors import Busy, ModelBroken, NoModel, NotThere, QuotaFull, StorageFull, Unfit
+from kunstkammer.web.errors import Busy, ModelBroken, NoModel, NotThere, QuotaFull, StorageFull, TooManyJobs, Unfit
 
 log = logging.getLogger("kunstkammer.web")
 MEDIA_TYPE = "application/problem+json"
@@ -137,6 +137,8 @@ def problem_of(error: KunstkammerError) -> ProblemError:
     """
     if isinstance(error, Busy):
         return ProblemError("busy", str(error), headers=retry_after(error.retry_after))
+    if isinstance(error, TooManyJobs):
+        return ProblemError("too-many-requests", str(error), headers=retry_after(30))
     if isinstance(error, PictureError):
         return ProblemError("picture", f"The picture is not readable: {error.cause}.")
     if isinstance(error, ResourceError) and not isinstance(error, StorageFull):

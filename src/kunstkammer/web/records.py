@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, Literal, TypeVar
 
 T = TypeVar("T")
 
@@ -120,6 +120,69 @@ class Leaf(Generic[T]):
     items: tuple[T, ...]
     total: int
     next: str | None
+
+
+JobStatus = Literal["waiting", "running", "done", "failed", "cancelled"]
+
+
+@dataclass(frozen=True)
+class Job:
+    """Work that takes longer than a request.
+
+    Attributes:
+        id: 32 hexadecimal digits, not to be guessed.
+        visitor: whose it is.
+        kind: a member of the registry's kind "jobs".
+        parameters: what it was asked, as JSON.
+        status: what became of it so far.
+        done, of: steps.
+        message: how it ended, "" where there is nothing to say.
+        created, started, finished, expires: in UTC; `expires` is when a finished one goes by itself.
+        results, bytes: files that it made, and their size.
+        cancelling: it was cancelled while it ran, and ends after the step that runs.
+        deaths: how many workers died over it since its last finished step.
+    """
+
+    id: str
+    visitor: str
+    kind: str
+    parameters: Mapping[str, Any]
+    status: JobStatus
+    done: int
+    of: int
+    message: str
+    created: datetime
+    started: datetime | None = None
+    finished: datetime | None = None
+    expires: datetime | None = None
+    results: int = 0
+    bytes: int = 0
+    cancelling: bool = False
+    deaths: int = 0
+
+    @property
+    def open(self) -> bool:
+        """Whether it is still to be done, or being done."""
+        return self.status in ("waiting", "running")
+
+
+@dataclass(frozen=True)
+class Made:
+    """What a step of a job made.
+
+    Attributes:
+        key: the step's, unique in the job.
+        picture: the id of the picture that it is made of, which takes it along when it goes; None: of none.
+        name: the file's in the archive, with folders.
+        data: the file; None where the step failed.
+        note: why it failed, in a sentence.
+    """
+
+    key: str
+    picture: str | None
+    name: str
+    data: bytes | None
+    note: str = ""
 
 
 @dataclass(frozen=True)

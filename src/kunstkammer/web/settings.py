@@ -36,6 +36,18 @@ class Settings(BaseModel):
     device: str = Field("", description="Where networks run: auto, cpu, cuda or mps; empty: auto.")
     batch_size: int = Field(32, ge=1, description="Pictures of all visitors that go through the model together.")
     queue: int = Field(256, ge=1, description="Pictures that may wait; more are answered with 503 and Retry-After.")
+    job_queue: int = Field(
+        64, ge=1, description="Jobs of all visitors that are not finished; more are answered with 503."
+    )
+    visitor_jobs: int = Field(
+        3, ge=1, description="Jobs of one visitor that are not finished; more are answered with 429."
+    )
+    job_steps: int = Field(5000, ge=1, description="Steps of one job, such as heat maps; longer jobs are refused.")
+    job_days: float = Field(7.0, gt=0, description="A finished job goes after so many days, with its results.")
+    job_turn_seconds: float = Field(10.0, ge=0, description="Then a job lets another visitor's go on, where one waits.")
+    job_lease_seconds: float = Field(
+        30.0, gt=0, description="A job whose worker is not heard of for so long is taken over."
+    )
     decoders: int = Field(2, ge=1, description="Processes that read pictures.")
     decode_seconds: float = Field(10.0, gt=0, description="For one picture; then its process is stopped.")
     decode_memory: int = Field(2 * 2**30, ge=2**27, description="Address space for decoding beyond the start.")

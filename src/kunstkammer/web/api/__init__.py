@@ -6,12 +6,12 @@ Public: `router`, `PREFIX`. `describe` makes the OpenAPI description exact.
 
 from fastapi import APIRouter, Depends
 
-from kunstkammer.web.api import admin, corrections, models, pictures, questions, server
+from kunstkammer.web.api import admin, corrections, jobs, models, pictures, questions, server
 from kunstkammer.web.api.describe import PREFIX
 from kunstkammer.web.doors import guard
 
 router = APIRouter(prefix=PREFIX, dependencies=[Depends(guard)], generate_unique_id_function=lambda route: route.name)
-for part in (server, models, pictures, questions, corrections, admin):
+for part in (server, models, pictures, questions, jobs, corrections, admin):
     router.include_router(part.router)
 
 __all__ = ["PREFIX", "router"]

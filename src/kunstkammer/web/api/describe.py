@@ -83,6 +83,7 @@ def describe(app: FastAPI, cookie: str) -> dict[str, Any]:
             nobody: list[dict[str, list[str]]] = [] if operation.pop("x-admin", False) else [{}]
             operation["security"] = [*nobody, {"token": []}, cookie_way]
     _link(found["paths"], f"{PREFIX}/pictures", "post", "201", "id", "$response.body#/pictures/0/id")
+    _link(found["paths"], f"{PREFIX}/jobs", "post", "202", "id", "$response.body#/id")
     _link(found["paths"], f"{PREFIX}/models", "get", "200", "model", "$response.body#/models/0/name")
     app.openapi_schema = found
     return found

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from typing import Annotated
 
 from fastapi import APIRouter, Query, Request
@@ -36,6 +35,7 @@ from kunstkammer.web.api.shared import (
 from kunstkammer.web.doors.identity import Visitor, owner
 from kunstkammer.web.doors.uploads import Upload
 from kunstkammer.web.house import House
+from kunstkammer.web.maps import map_key
 from kunstkammer.web.problems import ProblemError
 from kunstkammer.web.records import Picture, Who
 
@@ -110,8 +110,7 @@ async def explain(
         if label is not None and card.broken is None and label not in card.labels:
             raise ProblemError("unfit", f"The model knows no label '{label}'.{guess(label, card.labels)}")
     picture, data = await _open(house, who, id)
-    parts = (card.name, card.version, method, target or "", versus or "")
-    key = hashlib.sha256("\0".join(parts).encode()).hexdigest()
+    key = map_key(card, method, target, versus)
     png = await wait_for(house.store.get_map, picture.facts.sha256, key)
     if png is None:
         png = await house.desk.explain(card.name, data, method, target, versus, picture.name)

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from kunstkammer.web.records import Leaf, ModelCard, Neighbour, Picture
+from kunstkammer.web.records import JobStatus, Leaf, ModelCard, Neighbour, Picture
 
 MEDIA_TYPES = {
     "JPEG": "image/jpeg",
@@ -95,6 +95,40 @@ class PictureOut(Schema):
             answers={model: AnswerOut.model_validate(answer) for model, answer in picture.answers.items()},
             corrections={model: CorrectionOut.model_validate(said) for model, said in picture.corrections.items()},
         )
+
+
+class JobIn(Body):
+    """A job to be done: a kind of the server's, and its parameters."""
+
+    kind: str = Field(min_length=1, max_length=100, description='"explain": all your pictures by several methods.')
+    parameters: dict[str, Any] = Field(
+        default_factory=dict, description="Of `explain`: `model` (a name) and `methods` (a list), each may be left out."
+    )
+
+
+class JobOut(Schema):
+    """Work that takes longer than a request."""
+
+    id: str = Field(pattern="^[0-9a-f]{32}$")
+    kind: str
+    parameters: dict[str, Any] = Field(description="With all that was left out filled in.")
+    status: JobStatus
+    cancelling: bool = Field(description="It was cancelled, and ends after the step that runs.")
+    done: int = Field(ge=0, description="Steps.")
+    of: int = Field(ge=0, description="Steps in all.")
+    message: str = Field(description="How it ended; empty where there is nothing to say.")
+    results: int = Field(ge=0, description="Files in its result.")
+    bytes: int = Field(ge=0, description="Of them; they count as your pictures do.")
+    created: datetime
+    started: datetime | None
+    finished: datetime | None
+    expires: datetime | None = Field(description="When it goes by itself, once it is finished.")
+
+
+class JobsOut(Schema):
+    """Your jobs, the newest first."""
+
+    jobs: list[JobOut]
 
 
 class Problem(BaseModel):

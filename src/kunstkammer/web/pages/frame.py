@@ -27,7 +27,7 @@ PLACES = (
     ("camera", "/camera"),
     ("models", "/models"),
 )
-LESSER_PLACES = (("about", "/about"), ("api", "/programs"))
+LESSER_PLACES = (("jobs", "/jobs"), ("about", "/about"), ("api", "/programs"))
 
 
 @functools.cache

@@ -16,6 +16,7 @@ from kunstkammer.web.doors.identity import FIELDS
 from kunstkammer.web.errors import NotThere
 from kunstkammer.web.house import House
 from kunstkammer.web.pages.frame import go, render, wants_fragment
+from kunstkammer.web.pages.jobs import chosen_first, explainable
 from kunstkammer.web.problems import ProblemError
 from kunstkammer.web.records import Who
 
@@ -78,6 +79,7 @@ async def gallery_page(
         limit=PAGE,
     )
     cards = house.desk.cards()
+    able = explainable(house)
     labels = {label for card in cards if not asked.model or card.name == asked.model for label in card.labels}
     return render(
         request,
@@ -95,6 +97,8 @@ async def gallery_page(
         labels=sorted(labels | ({asked.label} - {""})),
         gone=gone,
         refused=refused,
+        explainable=able,
+        ticked=chosen_first(able[0]) if able else [],
     )
 
 

@@ -2,10 +2,10 @@
 
 from fastapi import APIRouter
 
-from kunstkammer.web.pages import admin, home, lists, models, other, pictures, review
+from kunstkammer.web.pages import admin, home, jobs, lists, models, other, pictures, review
 
 router = APIRouter()
-for part in (home, lists, pictures, review, models, admin, other):
+for part in (home, lists, pictures, jobs, review, models, admin, other):
     router.include_router(part.router)
 
 __all__ = ["router"]

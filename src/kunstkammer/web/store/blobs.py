@@ -1,8 +1,8 @@
 """Files under names of their own: in a local folder, or wherever fsspec reaches.
 
 A name is never used twice: content's hash, the moment it was given, a few random digits, and what it is
-("original", "thumbnail", "map"). So a file is written once, read, and removed; nobody ever overwrites one that another
-reads, and a name tells by itself how old the file is, on any kind of storage.
+("original", "thumbnail", "map", "result"). So a file is written once, read, and removed; nobody ever overwrites one
+that another reads, and a name tells by itself how old the file is, on any kind of storage.
 """
 
 from __future__ import annotations
@@ -23,8 +23,10 @@ from kunstkammer.errors import ResourceError
 from kunstkammer.files import disk_errors
 from kunstkammer.web.errors import StorageFull
 
-PARTS = ("original", "thumbnail", "map")
-_NAME = re.compile(r"([0-9a-f]{64}\.([0-9a-f]{12})[0-9a-f]{12})\.(?:original|thumbnail|map)(?:\.[0-9a-f]{8}\.partial)?")
+PARTS = ("original", "thumbnail", "map", "result")
+_NAME = re.compile(
+    r"([0-9a-f]{64}\.([0-9a-f]{12})[0-9a-f]{12})\.(?:original|thumbnail|map|result)(?:\.[0-9a-f]{8}\.partial)?"
+)
 _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 

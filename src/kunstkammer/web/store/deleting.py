@@ -13,7 +13,7 @@ from sqlalchemy.orm import Session
 from kunstkammer.web.store.blobs import Blobs, born, name_of
 from kunstkammer.web.store.database import Database
 from kunstkammer.web.store.keeping import GRACE
-from kunstkammer.web.store.tables import Content, HeatMap, Upload, Visitor
+from kunstkammer.web.store.tables import Content, HeatMap, JobStep, Upload, Visitor
 
 BATCH = 100
 Files = list[tuple[str, str]]
@@ -38,6 +38,8 @@ def _forget(session: Session, visitor: str, ids: Sequence[str]) -> tuple[int, Fi
     Locks are taken in the order visitor, contents by hash, as `Keeper` takes them, so that nobody waits in a circle.
     """
     session.execute(select(Visitor.id).where(Visitor.id == visitor).with_for_update())
+    made_of = (JobStep.picture == Upload.id, Upload.visitor == visitor, Upload.id.in_(ids))
+    made = session.execute(select(JobStep.file, JobStep.bytes).where(*made_of, JobStep.file.is_not(None))).all()
     gone = Counter(
         session.scalars(
             delete(Upload).where(Upload.visitor == visitor, Upload.id.in_(ids)).returning(Upload.sha256)
@@ -53,20 +55,20 @@ def _forget(session: Session, visitor: str, ids: Sequence[str]) -> tuple[int, Fi
         .with_for_update()
     ).all()
     kept = set(session.scalars(select(Upload.sha256).where(Upload.sha256.in_(hashes)).distinct()))
-    files: Files = []
+    files: Files = [(step.file, "result") for step in made]
     last = [content for content in contents if content.sha256 not in kept]
     for content in last:
         files += [(content.file, "original"), (content.file, "thumbnail")]
     lost = [content.sha256 for content in last]
     files += [(name, "map") for name in session.scalars(select(HeatMap.file).where(HeatMap.sha256.in_(lost)))]
     session.execute(delete(Content).where(Content.sha256.in_(lost)))
-    used = sum(gone[content.sha256] * content.bytes for content in contents)
+    used = sum(gone[content.sha256] * content.bytes for content in contents) + sum(step.bytes for step in made)
     session.execute(
         update(Visitor)
         .where(Visitor.id == visitor)
         .values(used=Visitor.used - used, pictures=Visitor.pictures - gone.total())
     )
-    session.execute(delete(Visitor).where(Visitor.id == visitor, Visitor.pictures == 0))
+    session.execute(delete(Visitor).where(Visitor.id == visitor, Visitor.pictures == 0, Visitor.used == 0))
     return gone.total(), files
 
 
@@ -81,6 +83,8 @@ def sweep(database: Database, blobs: Blobs) -> int:
         with database.reading() as session:
             known = set(session.scalars(select(Content.file).where(Content.file.in_(names.values()))))
             known |= set(session.scalars(select(HeatMap.file).where(HeatMap.file.in_(names.values()))))
+            made = session.scalars(select(JobStep.file).where(JobStep.file.in_(names.values())))
+            known |= {file for file in made if file is not None}
         for file, name in names.items():
             if name not in known or file.endswith(".partial"):
                 blobs.remove_file(file)

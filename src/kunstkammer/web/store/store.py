@@ -23,6 +23,7 @@ from kunstkammer.web.settings import Settings
 from kunstkammer.web.store import deleting, sayings
 from kunstkammer.web.store.blobs import Blobs, new_name, open_blobs
 from kunstkammer.web.store.database import Database
+from kunstkammer.web.store.jobs import Jobs
 from kunstkammer.web.store.keeping import Gone, Keeper
 from kunstkammer.web.store.listing import Wish, alive, leaf, picture_of
 from kunstkammer.web.store.migrate import migrate
@@ -49,11 +50,12 @@ class Store:
     FILE = "kunstkammer.db"
     """The database in the server's folder, where no other is named."""
 
-    def __init__(self, database: Database, blobs: Blobs, *, visitor_bytes: int, lifetime: timedelta | None) -> None:
+    def __init__(self, database: Database, blobs: Blobs, settings: Settings) -> None:
         self._database = database
         self._blobs = blobs
-        self._lifetime = lifetime
-        self._keeper = Keeper(database, blobs, visitor_bytes)
+        self._lifetime = timedelta(days=settings.expire_days) if settings.expire_days else None
+        self._keeper = Keeper(database, blobs, settings.visitor_bytes)
+        self.jobs = Jobs(database, blobs, settings, self._require_room)
         self._tokens = Tokens(database)
 
     @classmethod
@@ -75,8 +77,7 @@ class Store:
         except BaseException:
             database.close()
             raise
-        lifetime = timedelta(days=settings.expire_days) if settings.expire_days else None
-        return cls(database, blobs, visitor_bytes=settings.visitor_bytes, lifetime=lifetime)
+        return cls(database, blobs, settings)
 
     def close(self) -> None:
         """Let go of the database."""
@@ -182,15 +183,18 @@ class Store:
             raise _not_there(id)
 
     def delete_all(self, visitor: str) -> int:
-        """Let all pictures of a visitor go; returns how many."""
+        """Let all pictures and jobs of a visitor go; returns how many pictures."""
         if not sayable(visitor):
             return 0
         with self._database.reading() as session:
             ids = session.scalars(select(Upload.id).where(Upload.visitor == visitor)).all()
-        return deleting.let_go(self._database, self._blobs, visitor, ids)
+        gone = deleting.let_go(self._database, self._blobs, visitor, ids)
+        self.jobs.remove_all(visitor)
+        return gone
 
     def expire(self, now: datetime | None = None) -> int:
-        """Let go what is past its time; returns how many pictures."""
+        """Let go what is past its time, finished jobs too; returns how many pictures."""
+        self.jobs.expire(now)
         query = select(Upload.visitor, Upload.id).where(Upload.expires <= (now or datetime.now(UTC)))
         with self._database.reading() as session:
             rows = session.execute(query.order_by(Upload.visitor, Upload.id)).all()

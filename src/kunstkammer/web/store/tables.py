@@ -145,6 +145,47 @@ class HeatMap(Base):
     file: Mapped[str] = mapped_column(String(128))
 
 
+class JobRow(Base):
+    """Work that takes longer than a request; while it runs it is one worker's, as long as the lease holds."""
+
+    __tablename__ = "jobs"
+    __table_args__ = (Index(None, "visitor", "created"), Index(None, "status"), Index(None, "expires"))
+
+    id: Mapped[str] = mapped_column(String(32), primary_key=True)
+    visitor: Mapped[str]
+    kind: Mapped[str]
+    parameters: Mapped[dict[str, Any]]
+    status: Mapped[str] = mapped_column(String(16))
+    done: Mapped[int]
+    of: Mapped[int]
+    message: Mapped[str]
+    created: Mapped[datetime]
+    started: Mapped[datetime | None]
+    finished: Mapped[datetime | None]
+    expires: Mapped[datetime | None]
+    cancelling: Mapped[bool]
+    deaths: Mapped[int]
+    turn: Mapped[datetime | None]
+    """When a job of this visitor was last taken up: who waits longest is next."""
+    worker: Mapped[str | None] = mapped_column(String(32))
+    lease: Mapped[datetime | None]
+
+
+class JobStep(Base):
+    """A finished step of a job, with the file that it made; it goes with its picture and with its job."""
+
+    __tablename__ = "job_steps"
+    __table_args__ = (Index(None, "picture"), Index(None, "file"))
+
+    job: Mapped[str] = mapped_column(ForeignKey("jobs.id", ondelete="CASCADE"), primary_key=True)
+    key: Mapped[str] = mapped_column(primary_key=True)
+    picture: Mapped[str | None] = mapped_column(ForeignKey("pictures.id", ondelete="CASCADE"))
+    name: Mapped[str]
+    file: Mapped[str | None] = mapped_column(String(128))
+    bytes: Mapped[int] = mapped_column(BigInteger)
+    note: Mapped[str]
+
+
 class TokenRow(Base):
     """A token for the API; of its secret only a hash."""
 
