@@ -21,7 +21,8 @@ from tests.cli.command import run as command
 from tests.conftest import write_collection
 
 TINY = {
-    "training.epochs": 1, "picture.size": 32, "model.name": "sketchnet", "model.options": {"stages": [[4], [8]], "dense": 8}, "augmentation": [],
+    "training.epochs": 1, "picture.size": 32, "model.name": "sketchnet", "augmentation": [],
+    "model.options": {"stages": [[4], [8]], "dense": 8},
     "evaluation.resamples": 100, "evaluation.pictures": 1, "evaluation.stability": 0,
 }  # fmt: skip
 FROZEN = {**TINY, "model.train": "frozen"}
