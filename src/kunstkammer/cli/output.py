@@ -88,5 +88,7 @@ def _unforeseen(error: Exception) -> str:
     """Say in one line what no verb expected."""
     if isinstance(error, ModuleNotFoundError) and (error.name or "").partition(".")[0] in LEFT_OUT:
         return f"Error: this needs {error.name}, which is not installed (kunstkammer-slim only serves exported models)."
+    if isinstance(error, ModuleNotFoundError) and (error.name or "").startswith("kunstkammer."):
+        return f"Error: this needs {error.name}, which is not part of this installation; install kunstkammer whole."
     cause = " ".join(f"{type(error).__name__}: {error}".split())[:500]
     return f"Error inside Kunstkammer: {cause} (KUNSTKAMMER_TRACEBACK=1 shows where; please report it.)"

@@ -45,7 +45,7 @@ def serve(*runs: str | Path, **settings: Any) -> None:
     held = Settings.load({"runs": tuple(map(str, runs)) or None, **settings})
     if not held.runs and held.admin_password is None:
         raise RecipeError("Name at least one run to serve, or set an admin's password to load models later.")
-    if held.device:
+    if held.device not in ("", "auto", "cpu"):  # those need no torch to be known
         from kunstkammer.models.devices import choose_device
 
         choose_device(held.device)  # a device that is not there is named before anything is served
