@@ -31,7 +31,7 @@ SETTINGS = {
     "128 px colour": PlateSettings(128, 128),
     "224 px colour": PlateSettings(224, 224),
 }
-TARGET = Target("ratio", "<=", 1.3)
+TARGET = Target("ratio", "<=", 1.2)
 
 
 def measure(options: Options) -> Iterator[Found]:
