@@ -12,8 +12,8 @@ from scipy import stats
 from benchmarks.contest import Found, Measure, Options, Rounds, Skipped, Target, quietly
 from kunstkammer.models.devices import choose_device
 from kunstkammer.training.precision import native_bf16
-from kunstkammer.verbs.draw import draw
-from kunstkammer.verbs.train import train
+from kunstkammer.workflows.draw import draw
+from kunstkammer.workflows.train import train
 
 if TYPE_CHECKING:
     from kunstkammer.evaluation.predictions import Predictions

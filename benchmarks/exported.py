@@ -64,9 +64,9 @@ def _runs(scratch: Path, labels: tuple[str, ...]) -> Iterator[tuple[str, Path]]:
 
 
 def _engines(name: str, run: Path, collection: Any, options: Options) -> Iterator[Found]:
-    from kunstkammer.verbs.export import export
     from kunstkammer.web.inference.onnx_engine import OnnxEngine
     from kunstkammer.web.inference.torch_engine import TorchEngine
+    from kunstkammer.workflows.export import export
 
     with quietly():
         exported = export(run)

@@ -18,7 +18,7 @@ from kunstkammer.data.plates import make_plate
 from kunstkammer.errors import DataError, PictureError
 from kunstkammer.models.run import Run, open_run
 from kunstkammer.training.fit import recipe_model, write_checkpoint
-from kunstkammer.verbs.predict import predict
+from kunstkammer.workflows.predict import predict
 
 if TYPE_CHECKING:
     from kunstkammer.data.collection import Collection

@@ -7,7 +7,7 @@
     print(run.metrics["accuracy"], run.zero_r["accuracy"])
     kk.predict("runs/pages", ["new-page.jpg"])
 
-Every verb of the command is a function of the same name here. Nothing heavy is imported before the first use.
+Every command is a function of the same name here. Nothing heavy is imported before the first use.
 
 May import: `errors`, `_hook` and `version` at once; all else when it is first asked for.
 Public: the names of `__all__`.
@@ -25,40 +25,40 @@ if TYPE_CHECKING:
     from kunstkammer.data.readers.dispatch import read
     from kunstkammer.models.run import open_run
     from kunstkammer.training.recipe import Recipe
-    from kunstkammer.verbs.cartoonify import cartoonify
-    from kunstkammer.verbs.check import check
-    from kunstkammer.verbs.demo import demo
-    from kunstkammer.verbs.draw import draw
-    from kunstkammer.verbs.evaluate import evaluate
-    from kunstkammer.verbs.explain import explain
-    from kunstkammer.verbs.export import export
-    from kunstkammer.verbs.fit_neighbours import fit_neighbours
-    from kunstkammer.verbs.fit_patterns import fit_patterns
-    from kunstkammer.verbs.listing import list
-    from kunstkammer.verbs.predict import predict
-    from kunstkammer.verbs.quality import explain_quality
-    from kunstkammer.verbs.train import train
-    from kunstkammer.verbs.transfer import transfer
     from kunstkammer.web.serve import serve
+    from kunstkammer.workflows.cartoonify import cartoonify
+    from kunstkammer.workflows.check import check
+    from kunstkammer.workflows.demo import demo
+    from kunstkammer.workflows.draw import draw
+    from kunstkammer.workflows.evaluate import evaluate
+    from kunstkammer.workflows.explain import explain
+    from kunstkammer.workflows.export import export
+    from kunstkammer.workflows.fit_neighbours import fit_neighbours
+    from kunstkammer.workflows.fit_patterns import fit_patterns
+    from kunstkammer.workflows.listing import list
+    from kunstkammer.workflows.predict import predict
+    from kunstkammer.workflows.quality import explain_quality
+    from kunstkammer.workflows.train import train
+    from kunstkammer.workflows.transfer import transfer
 
 _HOMES = {
     "read": "kunstkammer.data.readers.dispatch",
     "Recipe": "kunstkammer.training.recipe",
     "open_run": "kunstkammer.models.run",
-    "cartoonify": "kunstkammer.verbs.cartoonify",
-    "check": "kunstkammer.verbs.check",
-    "demo": "kunstkammer.verbs.demo",
-    "draw": "kunstkammer.verbs.draw",
-    "train": "kunstkammer.verbs.train",
-    "transfer": "kunstkammer.verbs.transfer",
-    "evaluate": "kunstkammer.verbs.evaluate",
-    "predict": "kunstkammer.verbs.predict",
-    "explain": "kunstkammer.verbs.explain",
-    "export": "kunstkammer.verbs.export",
-    "explain_quality": "kunstkammer.verbs.quality",
-    "fit_neighbours": "kunstkammer.verbs.fit_neighbours",
-    "fit_patterns": "kunstkammer.verbs.fit_patterns",
-    "list": "kunstkammer.verbs.listing",
+    "cartoonify": "kunstkammer.workflows.cartoonify",
+    "check": "kunstkammer.workflows.check",
+    "demo": "kunstkammer.workflows.demo",
+    "draw": "kunstkammer.workflows.draw",
+    "train": "kunstkammer.workflows.train",
+    "transfer": "kunstkammer.workflows.transfer",
+    "evaluate": "kunstkammer.workflows.evaluate",
+    "predict": "kunstkammer.workflows.predict",
+    "explain": "kunstkammer.workflows.explain",
+    "export": "kunstkammer.workflows.export",
+    "explain_quality": "kunstkammer.workflows.quality",
+    "fit_neighbours": "kunstkammer.workflows.fit_neighbours",
+    "fit_patterns": "kunstkammer.workflows.fit_patterns",
+    "list": "kunstkammer.workflows.listing",
     "serve": "kunstkammer.web.serve",
 }
 

@@ -13,8 +13,8 @@ from kunstkammer.errors import KunstkammerError, UnknownNameError
 from kunstkammer.explanation.facts import UNKNOWN, ExplainerFacts, facts_of, methods_with
 from kunstkammer.explanation.interface import option_names
 from kunstkammer.explanation.order import in_order
-from kunstkammer.verbs.listing import list as list_verb
 from kunstkammer.web.inference import gradient_free
+from kunstkammer.workflows.listing import list as list_verb
 from tests.architecture.imports import modules
 
 

@@ -167,7 +167,7 @@ def test_a_failure_leaves_nothing_behind(tmp_path: Path, monkeypatch: pytest.Mon
 
 
 def test_the_verb_names_both_collections(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from kunstkammer.verbs.draw import draw
+    from kunstkammer.workflows.draw import draw
 
     monkeypatch.setattr(collection, "SIZE", SIDE)
     result = draw("faces", out=tmp_path / "faces", n=24)

@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from kunstkammer.data.groups import group_numbers, join_groups, rarest_label
 from kunstkammer.training.linear_head import fold_rows
-from kunstkammer.verbs.fit_neighbours import share_out
+from kunstkammer.workflows.fit_neighbours import share_out
 
 VALUES = st.sampled_from(["a", "b", "c", None, "", float("nan"), 1, 2])
 

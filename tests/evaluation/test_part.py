@@ -15,7 +15,7 @@ from kunstkammer.errors import DataError, ModelError
 from kunstkammer.evaluation.part import choose_part, group_keys, lacks_groups, training_part
 from kunstkammer.models.run import open_run
 from kunstkammer.models.run_files import read_split
-from kunstkammer.verbs.quality_parts import plan_parts as quality_parts
+from kunstkammer.workflows.quality_parts import plan_parts as quality_parts
 from tests.conftest import write_collection
 
 TINY = {

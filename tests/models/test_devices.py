@@ -15,8 +15,8 @@ import kunstkammer as kk
 from kunstkammer.errors import ModelError
 from kunstkammer.models import devices
 from kunstkammer.models.devices import VARIABLE, choose_device
-from kunstkammer.verbs.preferred import preferred
 from kunstkammer.web.inference.served import open_served
+from kunstkammer.workflows.preferred import preferred
 from tests.cli.command import run as command
 from tests.conftest import write_collection
 

@@ -5,7 +5,7 @@ import pytest
 import kunstkammer
 from kunstkammer.errors import DataError
 from tests.conftest import write_collection
-from tests.verbs.test_train import RECIPE
+from tests.workflows.test_train import RECIPE
 
 
 def many_labels(tmp_path, split=None, labelled=lambda part, i: True):

@@ -1,6 +1,6 @@
-"""The command: nothing but parsing and printing over the verbs.
+"""The command: nothing but parsing and printing over the workflows.
 
-May import: anything below `cli`; it uses `verbs`, `web.serve`, `errors` and `progress`.
+May import: anything below `cli`; it uses `workflows`, `web.serve`, `errors` and `progress`.
 Public: `main`.
 """
 

@@ -1,4 +1,4 @@
-"""The command: which verbs there are, and under which heading `kunstkammer --help` shows them."""
+"""The command: which commands there are, and under which heading `kunstkammer --help` shows them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The commands to start with: demo, draw, list, check. Each parses, calls its verb, and shows what it returns."""
+"""The commands to start with: demo, draw, list, check. Each parses, calls its workflow, and shows what it returns."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ def demo(
     json: Json = False,
 ) -> None:
     """Go the whole way on comic and manga pages that it draws itself, offline, in about a minute."""
-    from kunstkammer.verbs.demo import demo as verb
+    from kunstkammer.workflows.demo import demo as workflow
 
-    show(verb(out, n=pictures, seed=seed, device=device), json)
+    show(workflow(out, n=pictures, seed=seed, device=device), json)
 
 
 @answers
@@ -34,9 +34,9 @@ def draw(
     json: Json = False,
 ) -> None:
     """Draw a collection with known truth, to try things on."""
-    from kunstkammer.verbs.draw import draw as verb
+    from kunstkammer.workflows.draw import draw as workflow
 
-    show(verb(kind, out=out, n=n, seed=seed), json)
+    show(workflow(kind, out=out, n=n, seed=seed), json)
 
 
 @answers
@@ -47,9 +47,9 @@ def list_(
     json: Json = False,
 ) -> None:
     """List what there is of a kind: recipes, models, explainers, losses, augmentations, metrics, drawings."""
-    from kunstkammer.verbs.listing import list as verb
+    from kunstkammer.workflows.listing import list as workflow
 
-    show(verb(kind), json)
+    show(workflow(kind), json)
 
 
 @answers
@@ -61,6 +61,6 @@ def check(
     json: Json = False,
 ) -> None:
     """Look a collection over: unreadable pictures, duplicates, leaks between splits, imbalance, odd sizes."""
-    from kunstkammer.verbs.check import check as verb
+    from kunstkammer.workflows.check import check as workflow
 
-    show(verb(data, out=out, label_column=label_column, label_separator=label_separator), json)
+    show(workflow(data, out=out, label_column=label_column, label_separator=label_separator), json)

@@ -38,6 +38,6 @@ def export(
     json: Json = False,
 ) -> None:
     """Write corrected pictures and their labels as a collection, for `kunstkammer train DATA --add`."""
-    from kunstkammer.web.store.corrections import export as verb
+    from kunstkammer.web.store.corrections import export as workflow
 
-    show(verb(out, folder=folder, database=database, pictures=pictures, model=model), json)
+    show(workflow(out, folder=folder, database=database, pictures=pictures, model=model), json)

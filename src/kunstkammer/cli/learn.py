@@ -1,4 +1,4 @@
-"""The commands that learn and measure. Each parses, calls its verb, and shows what it returns."""
+"""The commands that learn and measure. Each parses, calls its workflow, and shows what it returns."""
 
 from __future__ import annotations
 
@@ -37,13 +37,13 @@ def train(
 ) -> None:
     """Learn from a collection, measure on its test part, and write the report."""
     from kunstkammer.training.recipe import parse_settings
-    from kunstkammer.verbs.train import train as verb
+    from kunstkammer.workflows.train import train as workflow
 
     settings = parse_settings(set_ or [])
     for key, value in {"data.label_column": label_column, "data.label_separator": label_separator}.items():
         if value is not None:
             settings[key] = value
-    found = verb(
+    found = workflow(
         data,
         recipe=recipe,
         out=out,
@@ -80,9 +80,9 @@ def evaluate(
 
     Several collections: the domain gap between the first and each other, side by side.
     """
-    from kunstkammer.verbs.evaluate import evaluate as verb
+    from kunstkammer.workflows.evaluate import evaluate as workflow
 
-    found = verb(
+    found = workflow(
         run,
         *data,
         out=out,
@@ -121,11 +121,11 @@ def transfer(
 ) -> None:
     """Learn from one kind of pictures without and with each preparation, and measure the error on another kind."""
     from kunstkammer.training.recipe import parse_settings
-    from kunstkammer.verbs.transfer import transfer as verb
+    from kunstkammer.workflows.transfer import transfer as workflow
 
     asked = [part for part in conditions.split(",") if part.strip()] if conditions is not None else None
     settings = parse_settings(set_ or [])
     show(
-        verb(a, b, recipe, out=out, seeds=seeds, conditions=asked, settings=settings, resume=resume, device=device),
+        workflow(a, b, recipe, out=out, seeds=seeds, conditions=asked, settings=settings, resume=resume, device=device),
         json,
     )

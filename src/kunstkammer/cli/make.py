@@ -1,4 +1,4 @@
-"""The commands that make things. Each parses, calls its verb, and shows what it returns."""
+"""The commands that make things. Each parses, calls its workflow, and shows what it returns."""
 
 from __future__ import annotations
 
@@ -25,6 +25,6 @@ def cartoonify(
     json: Json = False,
 ) -> None:
     """Turn photographs into drawings: comic, manga, pencil or flat."""
-    from kunstkammer.verbs.cartoonify import cartoonify as verb
+    from kunstkammer.workflows.cartoonify import cartoonify as workflow
 
-    show(verb(paths, out=out, preset=preset, strength=strength, like=like, size=size, seed=seed), json)
+    show(workflow(paths, out=out, preset=preset, strength=strength, like=like, size=size, seed=seed), json)

@@ -24,7 +24,7 @@ LEFT_OUT = ("torch", "transformers", "datasets", "sklearn", "scipy", "matplotlib
 
 
 class Result(Protocol):
-    """What every verb returns."""
+    """What every workflow returns."""
 
     def to_json(self) -> dict[str, Any]:
         """Return the object that `--json` prints."""
@@ -85,7 +85,7 @@ def answers(command: Callable[P, None]) -> Callable[P, None]:
 
 
 def _unforeseen(error: Exception) -> str:
-    """Say in one line what no verb expected."""
+    """Say in one line what no workflow expected."""
     if isinstance(error, ModuleNotFoundError) and (error.name or "").partition(".")[0] in LEFT_OUT:
         return f"Error: this needs {error.name}, which is not installed (kunstkammer-slim only serves exported models)."
     if isinstance(error, ModuleNotFoundError) and (error.name or "").startswith("kunstkammer."):

@@ -1,4 +1,4 @@
-"""The commands that use a model and say why. Each parses, calls its verb, and shows what it returns."""
+"""The commands that use a model and say why. Each parses, calls its workflow, and shows what it returns."""
 
 from __future__ import annotations
 
@@ -23,9 +23,9 @@ def predict(
     json: Json = False,
 ) -> None:
     """Say what pictures show."""
-    from kunstkammer.verbs.predict import predict as verb
+    from kunstkammer.workflows.predict import predict as workflow
 
-    show(verb(run, paths, out=out, top=top, batch_size=batch_size, device=device), json)
+    show(workflow(run, paths, out=out, top=top, batch_size=batch_size, device=device), json)
 
 
 @answers
@@ -63,15 +63,15 @@ def explain(
     json: Json = False,
 ) -> None:
     """Show where in a picture the model saw what it says."""
-    from kunstkammer.verbs.explain import explain as verb
-    from kunstkammer.verbs.preferred import preferred as make
+    from kunstkammer.workflows.explain import explain as workflow
+    from kunstkammer.workflows.preferred import preferred as make
 
     if (preferred is None) == (not paths):
         raise DataError("Name the pictures to explain, or --preferred LABEL to have one made; not both, not neither.")
     if preferred is not None:
         show(make(run, preferred, versus=versus, out=out, device=device), json)
         return
-    show(verb(run, paths or [], method=method, target=target, versus=versus, out=out, raw=raw, device=device), json)
+    show(workflow(run, paths or [], method=method, target=target, versus=versus, out=out, raw=raw, device=device), json)
 
 
 @answers
@@ -91,9 +91,9 @@ def fit_patterns(
     json: Json = False,
 ) -> None:
     """Find what each layer of a model is about, for the methods pattern-net and pattern-attribution."""
-    from kunstkammer.verbs.fit_patterns import fit_patterns as verb
+    from kunstkammer.workflows.fit_patterns import fit_patterns as workflow
 
-    found = verb(
+    found = workflow(
         run,
         data,
         pictures=pictures,
@@ -129,9 +129,9 @@ def explain_quality(
     json: Json = False,
 ) -> None:
     """Say which methods of explanation can be trusted on a model: do they find what it uses, do they depend on it?"""
-    from kunstkammer.verbs.quality import explain_quality as verb
+    from kunstkammer.workflows.quality import explain_quality as workflow
 
-    found = verb(
+    found = workflow(
         run,
         data,
         out=out,
@@ -160,9 +160,9 @@ def export(
     json: Json = False,
 ) -> None:
     """Write a model so that it answers without torch: as ONNX, with all that `serve` on a small host needs."""
-    from kunstkammer.verbs.export import export as verb
+    from kunstkammer.workflows.export import export as workflow
 
-    show(verb(run, out=out, device=device), json)
+    show(workflow(run, out=out, device=device), json)
 
 
 @answers
@@ -177,10 +177,10 @@ def fit_neighbours(
     json: Json = False,
 ) -> None:
     """Keep a model's training pictures beside it: the page then shows the nearest, examples, and what is far off."""
-    from kunstkammer.verbs.fit_neighbours import fit_neighbours as verb
+    from kunstkammer.workflows.fit_neighbours import fit_neighbours as workflow
 
     show(
-        verb(
+        workflow(
             run,
             data,
             pictures=pictures,

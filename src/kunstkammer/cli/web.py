@@ -46,9 +46,9 @@ def serve(
 
     Every setting can also stand in the environment, as KUNSTKAMMER_PORT and so on.
     """
-    from kunstkammer.web.serve import serve as verb
+    from kunstkammer.web.serve import serve as workflow
 
-    verb(
+    workflow(
         *(runs or ()),
         host=host,
         port=port,

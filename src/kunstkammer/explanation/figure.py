@@ -1,6 +1,6 @@
 """From maps to pictures that people understand: back onto the original picture, overlays, captions, side by side.
 
-The report and the verbs use the same functions.
+The report and the workflows use the same functions.
 """
 
 from __future__ import annotations

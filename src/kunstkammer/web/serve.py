@@ -1,4 +1,4 @@
-"""The verb `serve`: the application on a port, until it is told to stop."""
+"""The command `serve`: the application on a port, until it is told to stop."""
 
 from __future__ import annotations
 

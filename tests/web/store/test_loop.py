@@ -15,9 +15,9 @@ from kunstkammer.web.records import Answer, Facts, Score
 from kunstkammer.web.settings import Settings
 from kunstkammer.web.store import Store, export_corrections
 from tests.conftest import write_collection
-from tests.verbs.test_additions import barred, parts_of
-from tests.verbs.test_train import RECIPE
 from tests.web.store.conftest import facts_of
+from tests.workflows.test_additions import barred, parts_of
+from tests.workflows.test_train import RECIPE
 
 EPOCHS = {"training.epochs": 12}
 

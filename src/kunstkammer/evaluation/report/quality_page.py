@@ -30,7 +30,7 @@ class QualityContent:
     Attributes:
         title: the collection; model: its kind; created: a date.
         part, pictures: what was measured.
-        methods, left_out, claims, summaries, signal_note, boxes, notes, facts, settings: as in `verbs.quality.Quality`.
+        methods, left_out, claims, summaries, signal_note, boxes, notes, facts, settings: as in `quality_found.Quality`.
         signal_left_out: layer -> why rho was not measured there.
         steps: how many patches were replaced.
         figures: name -> picture: "degradation", "degradation-least", "comparison", and as far as they were made

@@ -1,6 +1,6 @@
 """What answers: models, the one worker that all visitors share, and the processes that read their pictures.
 
-May import: anything below `web`: `verbs`, `explanation`, `models`, `metrics`, `pictures`, `registry`, `errors`.
+May import: anything below `web`: `workflows`, `explanation`, `models`, `metrics`, `pictures`, `registry`, `errors`.
 Public: `engines.open_engine`, `desk`, `decoding`, `review`.
 
 - `engines`: what a model is to this room, with torch (`torch_engine`) or without (`onnx_engine`)

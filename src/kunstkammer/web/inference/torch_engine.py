@@ -92,7 +92,7 @@ class TorchEngine:
         pause: Callable[[], None] | None = None,
     ) -> list[Floats]:
         from kunstkammer.explanation.figure import to_heat
-        from kunstkammer.verbs.overlays import relevance
+        from kunstkammer.workflows.overlays import relevance
 
         chosen = self._chosen(plates, targets, versus)
         pixels = self._explained.prepare(torch.from_numpy(plates))
