@@ -179,10 +179,10 @@ class TestEvaluation:
     def test_calibration_bins_hold_every_picture(self, good):
         bins = evaluate_predictions(good, prior=HALF, resamples=20).calibration
         assert sum(bins.count) == 200
-        assert bins.sureness[0] is None  # two classes: nobody is less than half sure
+        assert bins.confidence[0] is None  # two classes: nobody is less than half sure
         assert all(
             s is None or low < s <= high
-            for s, low, high in zip(bins.sureness, bins.edges, bins.edges[1:], strict=False)
+            for s, low, high in zip(bins.confidence, bins.edges, bins.edges[1:], strict=False)
         )
 
     def test_many_labels(self, many):

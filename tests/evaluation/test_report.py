@@ -298,7 +298,7 @@ class TestVerdict:
         assert found.level == "bad"
         assert found.lead.en.startswith("Worse than ZeroR")
 
-    def test_sureness_is_put_into_words(self):
+    def test_confidence_is_put_into_words(self):
         targets = np.arange(200) % 2
         said = np.where(np.arange(200) % 10 < 7, targets, 1 - targets)  # right in 70 of 100
         for sure, words_said in ((0.99, "too sure"), (0.7, "at their word"), (0.55, "better than it believes")):

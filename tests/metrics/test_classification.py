@@ -86,7 +86,7 @@ def test_every_metric_has_a_reference():
 
 
 def test_calibration_error_by_hand():
-    # sureness 0.9, 0.9, 0.6, 0.6, 0.6 in the bins (13/15, 14/15] and (8/15, 9/15]; right: 1 of 2 and 3 of 3
+    # confidence 0.9, 0.9, 0.6, 0.6, 0.6 in the bins (13/15, 14/15] and (8/15, 9/15]; right: 1 of 2 and 3 of 3
     targets = np.array([0, 1, 0, 0, 0])
     p = np.array([[0.9, 0.1], [0.9, 0.1], [0.6, 0.4], [0.6, 0.4], [0.6, 0.4]])
     by_hand = 2 / 5 * abs(1 / 2 - 0.9) + 3 / 5 * abs(3 / 3 - 0.6)

@@ -12,7 +12,7 @@ from kunstkammer.explanation import explain, fit_patterns
 from kunstkammer.explanation.interface import option_names
 from kunstkammer.models.catalogue import Task, create_model, freeze_backbone
 from kunstkammer.models.features import batch_features
-from kunstkammer.models.scene import SceneNet, Told, scene_around
+from kunstkammer.models.scene import SceneNet, SceneWithText, scene_around
 from kunstkammer.registry import get, names
 from kunstkammer.training.losses import binary_cross_entropy
 from kunstkammer.training.optimization import layer_factors
@@ -158,7 +158,7 @@ def test_every_explainer_works_without_text_and_with(method):
         return {"patterns": fit_patterns(network, [x], "linear")} if knows else {}
 
     alone = explain(model, x, target="fear", method=method, **more(model))
-    told = explain(Told(model, text), x[:1], target="fear", method=method, **more(Told(model, text)))
+    told = explain(SceneWithText(model, text), x[:1], target="fear", method=method, **more(SceneWithText(model, text)))
     assert alone.shape[0] == 2
     assert told.shape == alone[:1].shape
     assert torch.isfinite(told).all()
@@ -169,9 +169,10 @@ def test_every_explainer_works_without_text_and_with(method):
 def test_what_is_told_counts_in_the_explanation():
     model = scene("resnet-10")
     x = pixels(model, 1)
-    torch.testing.assert_close(Told(model, torch.ones(1, 16))(x).logits, model(x, torch.ones(1, 16)).logits)
+    torch.testing.assert_close(SceneWithText(model, torch.ones(1, 16))(x).logits, model(x, torch.ones(1, 16)).logits)
     maps = [
-        explain(Told(model, text), x, target=0, method="gradient") for text in (torch.ones(1, 16), torch.zeros(1, 16))
+        explain(SceneWithText(model, text), x, target=0, method="gradient")
+        for text in (torch.ones(1, 16), torch.zeros(1, 16))
     ]
     assert not torch.allclose(*maps)
 
@@ -189,6 +190,6 @@ def test_what_does_not_fit_is_named():
     with pytest.raises(ModelError, match=r"shape \(4, 7\), not \(4, 16\)"):
         model(pixels(model), torch.rand(4, 7))
     with pytest.raises(ModelError, match="one picture"):
-        Told(model, torch.rand(2, 16))
+        SceneWithText(model, torch.rand(2, 16))
     with pytest.raises(ModelError, match="scene model already"):
         scene_around(model, TASK.config(), text_width=16)

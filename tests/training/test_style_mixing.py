@@ -62,12 +62,12 @@ def test_statistics_are_taken_over_and_the_content_stays():
 def test_strangers_lend_their_style_and_leave():
     torch.manual_seed(0)
     model = small("resnet-10", hidden_sizes=[8, 8, 16, 16], embedding_size=8).train()
-    pixels, strangers = torch.randn(4, 3, 64, 64), torch.randn(5, 3, 64, 64) * 4 + 2
+    pixels, others = torch.randn(4, 3, 64, 64), torch.randn(5, 3, 64, 64) * 4 + 2
     mixer = StyleMixer(model, ALWAYS, pixels[:1])
-    assert mixer(model, pixels, strangers).logits.shape == (4, 2)
+    assert mixer(model, pixels, others).logits.shape == (4, 2)
     model.eval()
     plain = model(pixel_values=pixels).logits
-    assert torch.equal(mixer(model, pixels, strangers).logits, plain)
+    assert torch.equal(mixer(model, pixels, others).logits, plain)
     mixer.remove()
     model.train()
     assert not [module for module in model.modules() if module._forward_hooks]

@@ -15,7 +15,7 @@ from PIL import Image
 from kunstkammer.errors import ModelError
 from kunstkammer.pictures.read import picture_format, read_picture
 from kunstkammer.web.errors import Busy, ModelBroken, NoModel, NotThere, QuotaFull, StorageFull, Unfit
-from kunstkammer.web.records import Answer, Correction, Facts, Leaf, ModelCard, Neighbour, Picture, Score, Who
+from kunstkammer.web.records import Answer, Correction, Facts, ModelCard, Neighbour, Picture, ResultPage, Score, Who
 
 
 @dataclass(frozen=True)
@@ -61,7 +61,7 @@ class FakeStore:
 
     def list(
         self, visitor, *, model=None, label=None, corrected=None, text=None, after=None, limit=24
-    ) -> Leaf[Picture]:
+    ) -> ResultPage[Picture]:
         found = [p for p in reversed(self.pictures.values()) if visitor in (None, p.visitor)]
         if text:
             found = [p for p in found if text.casefold() in p.name.casefold()]
@@ -71,7 +71,7 @@ class FakeStore:
             found = [p for p in found if bool(p.corrections) == corrected]
         start = min(int(after.partition("-")[0], 16), len(found)) if after else 0
         end = start + limit
-        return Leaf(tuple(found[start:end]), len(found), f"{end:x}-{'0' * 32}" if end < len(found) else None)
+        return ResultPage(tuple(found[start:end]), len(found), f"{end:x}-{'0' * 32}" if end < len(found) else None)
 
     def bytes_of(self, visitor: str | None, id: str, kind: str = "original") -> bytes:
         self.get(visitor, id)

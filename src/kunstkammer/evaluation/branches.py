@@ -138,7 +138,7 @@ def compare_branches(
 def presence_notes(told: np.ndarray, targets: np.ndarray, label_names: Sequence[str]) -> list[Note]:
     """Return a note on the label that the mere presence of text, bool (N,), tells most of; none where it tells little.
 
-    Told is a label where the shares of pictures with text, among those that carry it and those that do not, lie at
+    A label is told where the shares of pictures with text, among those that carry it and those that do not, lie at
     least `PRESENCE_GAP` apart, with `PRESENCE_FEWEST` pictures or more on both sides.
     """
     truth = one_hot(targets, len(label_names))

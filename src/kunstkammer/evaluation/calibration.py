@@ -1,4 +1,4 @@
-"""Fitting a calibration on the validation part, and what it does to the sureness on other pictures."""
+"""Fitting a calibration on the validation part, and what it does to the confidence on other pictures."""
 
 from __future__ import annotations
 

@@ -48,7 +48,7 @@ class Evaluation:
         classes: a row a class: pictures, precision, recall, F1, prior.
         confusion: int64 (K, K): truth (rows) against prediction; with many labels, pictures with label i true and j
             predicted.
-        calibration: sureness against accuracy in bins; None with many labels.
+        calibration: confidence against accuracy in bins; None with many labels.
         collapse: whether the predictions hardly move.
         notes: what a reader must know: metrics left out, few pictures, absent classes ...
     """

@@ -65,7 +65,7 @@ class Reaction:
 
 
 @dataclass(frozen=True)
-class Shaken:
+class UnstablePrediction:
     """A picture whose answer a change moved far.
 
     Attributes:
@@ -116,7 +116,7 @@ class Stability:
     side: int
     multi_label: bool
     reactions: list[Reaction]
-    worst: list[Shaken]
+    worst: list[UnstablePrediction]
     still: bool
 
     def strongest(self) -> list[Reaction]:
@@ -346,10 +346,10 @@ def _farthest(shaken: list[_Moved], count: int) -> list[_Moved]:
     return sorted(chosen.values(), key=lambda m: (not m.flipped, -m.distance, m.row))
 
 
-def _show(trial: _Trial, found: _Moved, names: list[str], truth: _Truth) -> Shaken:
+def _show(trial: _Trial, found: _Moved, names: list[str], truth: _Truth) -> UnstablePrediction:
     before, after = trial.before[[found.row]], found.after[None]
     labels = [tuple(trial.label_names[k] for k in np.flatnonzero(trial.said(p)[0])) for p in (before, after)]
-    return Shaken(
+    return UnstablePrediction(
         found.row,
         names[found.row],
         truth.labels(found.row, trial.label_names),

@@ -1,4 +1,4 @@
-"""Counts behind the figures: the confusion matrix, a row a class, and sureness against accuracy."""
+"""Counts behind the figures: the confusion matrix, a row a class, and confidence against accuracy."""
 
 from __future__ import annotations
 
@@ -44,12 +44,12 @@ class ClassRow:
 
 @dataclass(frozen=True)
 class Calibration:
-    """Sureness against accuracy, in bins of equal width: `edges` (B + 1,), and for each bin the `count` of pictures,
-    their mean `sureness` (largest probability) and `accuracy`, None where a bin is empty."""
+    """Confidence against accuracy, in bins of equal width: `edges` (B + 1,), and for each bin the `count` of pictures,
+    their mean `confidence` (largest probability) and `accuracy`, None where a bin is empty."""
 
     edges: list[float]
     count: list[int]
-    sureness: list[float | None]
+    confidence: list[float | None]
     accuracy: list[float | None]
 
     def to_json(self) -> dict[str, Any]:
@@ -97,7 +97,7 @@ def class_rows(
 
 
 def calibrate(targets: np.ndarray, probabilities: np.ndarray, bins: int = CALIBRATION_BINS) -> Calibration:
-    """Return sureness against accuracy for one label a picture, in `bins` bins ((b-1)/bins, b/bins]."""
+    """Return confidence against accuracy for one label a picture, in `bins` bins ((b-1)/bins, b/bins]."""
     sure = probabilities.max(axis=1)
     right = probabilities.argmax(axis=1) == targets
     place = np.clip(np.ceil(sure * bins).astype(int) - 1, 0, bins - 1)

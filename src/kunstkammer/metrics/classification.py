@@ -235,7 +235,7 @@ def brier_score(targets: np.ndarray, probabilities: np.ndarray, weights: np.ndar
 
 @metric(
     "expected_calibration_error",
-    "How far sureness and accuracy lie apart; lower is better",
+    "How far confidence and accuracy lie apart; lower is better",
     single=True,
     higher_is_better=False,
     biased=True,
@@ -243,7 +243,7 @@ def brier_score(targets: np.ndarray, probabilities: np.ndarray, weights: np.ndar
 def expected_calibration_error(targets: np.ndarray, probabilities: np.ndarray, weights: np.ndarray) -> np.ndarray:
     """Expected calibration error (Guo et al. 2017, equation 3), from 0 to 1.
 
-    sum_b (n_b / N) |accuracy_b - sureness_b| over 15 bins of equal width ((b-1)/15, b/15] of the sureness max_k p_ik.
+    sum_b (n_b / N) |accuracy_b - confidence_b| over 15 bins ((b-1)/15, b/15] of the confidence max_k p_ik.
     With few pictures it is too high even for a perfectly calibrated model; its interval corrects that.
     """
     sure = probabilities.max(axis=1)
@@ -253,7 +253,7 @@ def expected_calibration_error(targets: np.ndarray, probabilities: np.ndarray, w
 
 
 def calibration_bin(sure: np.ndarray, bins: int = ECE_BINS) -> np.ndarray:
-    """Return int (N,): the bin ((b)/bins, (b+1)/bins] of each sureness; 0 belongs to the first."""
+    """Return int (N,): the bin ((b)/bins, (b+1)/bins] of each confidence; 0 belongs to the first."""
     return np.clip(np.ceil(sure * bins).astype(int) - 1, 0, bins - 1)
 
 

@@ -182,7 +182,7 @@ class SceneNet(PreTrainedModel):
         return self.text_head.weight.new_zeros(())
 
 
-class Told(nn.Module):
+class SceneWithText(nn.Module):
     """A SceneNet that has been told the text of the one picture in question: it asks for pixels alone.
 
     So any method of explanation works on it, which shows the network many versions of a picture: each is seen with that

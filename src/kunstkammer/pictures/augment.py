@@ -22,7 +22,7 @@ PART_NUMBERS = 2**18
 LEAST_VISIBLE = 0.25
 """`Augmenter.with_boxes` leaves out a box of whose area less than this share can still be seen."""
 
-Told = tuple[Tensor | None, Tensor | None]
+SceneWithText = tuple[Tensor | None, Tensor | None]
 """What one run did: matrices (N, 3, 3) where it moved (see `Geometric.matrices`), boxes (N, 4) that it hid."""
 
 
@@ -75,7 +75,7 @@ class Augmenter:
             own.followed([change[i] for change in changes], size, visible=visible) for i, own in enumerate(shown)
         ]
 
-    def _changed(self, pixels: Tensor, seed: int) -> tuple[Tensor, list[Told]]:
+    def _changed(self, pixels: Tensor, seed: int) -> tuple[Tensor, list[SceneWithText]]:
         """Return the changed pictures, and what each run did to their boxes."""
         if pixels.dtype != torch.uint8 or pixels.ndim != 4 or pixels.shape[1] not in (1, 3):
             raise ValueError(f"Expected uint8 (N, 1 or 3, H, W), not {pixels.dtype} {tuple(pixels.shape)}.")
@@ -144,7 +144,7 @@ def _fit_together(run: Sequence[Augmentation], step: Augmentation) -> bool:
 def _carry_out(
     run: Sequence[Augmentation], pixels: Tensor, draws: Draws
 ) -> tuple[Tensor, Tensor | None, Tensor | None]:
-    """Do one run and return what it did (see `Told`); `pixels` is ours and may be written over."""
+    """Do one run and return what it did (see `SceneWithText`); `pixels` is ours and may be written over."""
     moves = [step for step in run if isinstance(step, Geometric)]
     if moves:
         matrices = geometric.compose(moves, draws, *pixels.shape[-2:])
@@ -163,7 +163,7 @@ def _carry_out(
     return pixels, None, hidden
 
 
-def _changes(told: Told, height: int, width: int) -> list[list[Affine | Box]]:
+def _changes(told: SceneWithText, height: int, width: int) -> list[list[Affine | Box]]:
     """Return the changes of one run for `Detections.followed`: [] or one list with a change for each picture."""
     matrices, hidden = told
     if matrices is not None:

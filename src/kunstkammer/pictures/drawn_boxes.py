@@ -9,7 +9,7 @@ from PIL import Image, ImageDraw
 from kunstkammer.pictures.detections import Detections
 
 COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#7f3fbf", "#8c564b")
-"""Told apart also by those who see few colours (Okabe and Ito 2008), and two more."""
+"""SceneWithText apart also by those who see few colours (Okabe and Ito 2008), and two more."""
 
 
 def colours_of(labels: Sequence[str]) -> dict[str, str]:

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from kunstkammer.data.plates import Plates
     from kunstkammer.models.geometry import PictureGeometry
-    from kunstkammer.training.prepared import Material
+    from kunstkammer.training.prepared import TrainingData
     from kunstkammer.training.recipe import Recipe
 
 
@@ -35,7 +35,7 @@ class Adaptable:
     model: PreTrainedModel
     geometry: PictureGeometry
     recipe: Recipe
-    known: Material
+    known: TrainingData
     groups: np.ndarray
     plates: Plates
 

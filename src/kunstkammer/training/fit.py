@@ -126,7 +126,7 @@ def fit(
     validation: np.ndarray,
     run: Path,
     resume: bool = False,
-    strangers: Plates | None = None,
+    others: Plates | None = None,
     extras: Mapping[str, Any] | None = None,
     device: str | None = None,
 ) -> Fit:
@@ -139,7 +139,7 @@ def fit(
         train, validation: rows of `plates`; validation may be empty, then the last epoch is kept.
         run: the run folder, which exists.
         resume: go on from the newest state in `run`, exactly as if nothing had happened.
-        strangers: readable plates of a second domain that lend their style; used where the recipe mixes styles.
+        others: readable plates of a second domain that lend their style; used where the recipe mixes styles.
         extras: what the model takes beside the pixels, by the name of its argument, a row a plate.
         device: where it learns, as for `models.devices.choose_device`. The recipe does not say: it trains anywhere.
 
@@ -155,7 +155,7 @@ def fit(
         settings, recipe.training.batch_size, recipe.seed, extras=extras or {},
     )  # fmt: skip
     if settings.style_mixing is not None:
-        learning.others = strangers
+        learning.others = others
     result = learn(recipe, model, learning, run, resume=resume, device=device)
     write_checkpoint(run, model, fold_luminance(model, geometry))
     write_history(run, result.history)

@@ -72,7 +72,7 @@ class Learning(Protocol):
 
 
 @dataclass
-class Tally:
+class EpochCounts:
     """Sums over what the running epoch has seen so far; part of the state, so that a resumed epoch reports the same."""
 
     sums: dict[str, float] = field(default_factory=dict)

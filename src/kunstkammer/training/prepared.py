@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Material:
+class TrainingData:
     """What is learnt from.
 
     Attributes:
@@ -39,7 +39,7 @@ class Material:
     validation: np.ndarray
 
 
-def material(collection: Collection, seen: Survey, parts: Parts, recipe: Recipe) -> Material:
+def material(collection: Collection, seen: Survey, parts: Parts, recipe: Recipe) -> TrainingData:
     """Return the plates that a recipe learns from; no more pictures are prepared than are learned from."""
     from kunstkammer.data.plates import make_plates
 
@@ -48,11 +48,11 @@ def material(collection: Collection, seen: Survey, parts: Parts, recipe: Recipe)
     targets, train, validation = collection.targets(), parts.indices("train"), parts.indices("validation")
     preparation = build_preparation(recipe.picture.preparation)
     if preparation is None:
-        return Material(seen.plates, np.arange(len(targets)), targets, train, validation)
+        return TrainingData(seen.plates, np.arange(len(targets)), targets, train, validation)
     rows = np.sort(np.concatenate([train, validation]))
     settings = replace(seen.plates.settings, preparation=preparation.key)
     plates = make_plates(collection.select(rows), settings)
-    return Material(plates, rows, targets[rows], np.searchsorted(rows, train), np.searchsorted(rows, validation))
+    return TrainingData(plates, rows, targets[rows], np.searchsorted(rows, train), np.searchsorted(rows, validation))
 
 
 def preparation_note(recipe: Recipe) -> list[str]:

@@ -80,12 +80,10 @@ class StyleMixer:
             modules[name].register_forward_hook(self._hook(name == self.places[-1])) for name in self.places
         ]
 
-    def __call__(
-        self, model: nn.Module, pixel_values: Tensor, strangers: Tensor | None = None, **extras: Tensor
-    ) -> Any:
+    def __call__(self, model: nn.Module, pixel_values: Tensor, others: Tensor | None = None, **extras: Tensor) -> Any:
         """Return the model's output for `pixel_values`, in training with mixed styles in a share of the batches.
 
-        `strangers` (M, C, H, W) are pictures of another domain: they pass the first stages with the others, give their
+        `others` (M, C, H, W) are pictures of another domain: they pass the first stages with the others, give their
         style, and leave. Without them styles are exchanged within the batch. Random numbers are torch's own. `extras`
         are what the model takes beside the pixels.
         """
@@ -94,7 +92,7 @@ class StyleMixer:
             return model(pixel_values=pixel_values, **extras)
         self._own = len(pixel_values)
         try:
-            together = pixel_values if strangers is None else torch.cat([pixel_values, strangers])
+            together = pixel_values if others is None else torch.cat([pixel_values, others])
             return model(pixel_values=together.contiguous(memory_format=torch.channels_last), **extras)
         finally:
             self._own = None

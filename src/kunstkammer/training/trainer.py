@@ -19,7 +19,7 @@ from kunstkammer.errors import KunstkammerError
 from kunstkammer.models.devices import choose_device
 from kunstkammer.progress import say
 from kunstkammer.training.best_epoch import Progress
-from kunstkammer.training.learning import Learning, Tally
+from kunstkammer.training.learning import EpochCounts, Learning
 from kunstkammer.training.optimization import make_optimizer, rate_factor
 from kunstkammer.training.precision import use_bf16
 from kunstkammer.training.sampling import BatchKey
@@ -95,7 +95,7 @@ class LearningTrainer(Trainer):
         device: str | None = None,
     ) -> None:
         self.recipe, self.learning, self.run = recipe, learning, run
-        self.tally = Tally()
+        self.tally = EpochCounts()
         self.best_weights: dict[str, Tensor] | None = None
         settings = recipe.training
         patience = settings.early_stopping.patience if settings.early_stopping else None
@@ -165,7 +165,7 @@ class LearningTrainer(Trainer):
         found = self.learning.validate(self.model, bf16=self.args.bf16)
         record |= {f"validation_{name}": value for name, value in found.items()}
         self.progress.history.append(record)
-        self.tally = Tally()
+        self.tally = EpochCounts()
         best = self.progress.best()
         if best is record:
             self.best_weights = copy_weights(self.model)
@@ -210,7 +210,7 @@ class LearningTrainer(Trainer):
         """Go on with the history and the best weights of a state."""
         numbers = read_numbers(state)
         self.progress.history = numbers["history"]
-        self.tally = Tally(**numbers["tally"])
+        self.tally = EpochCounts(**numbers["tally"])
         self.best_weights = read_weights(state, BEST) if self.progress.best() else None
 
     def _load_optimizer_and_scheduler(self, checkpoint: str | None) -> None:

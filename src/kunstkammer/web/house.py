@@ -13,11 +13,11 @@ from kunstkammer.web.records import (
     Facts,
     Job,
     JobStatus,
-    Leaf,
     Made,
     ModelCard,
     Neighbour,
     Picture,
+    ResultPage,
     Who,
 )
 from kunstkammer.web.settings import Settings
@@ -139,7 +139,7 @@ class StoreLike(Protocol):
         text: str | None = None,
         after: str | None = None,
         limit: int = 24,
-    ) -> Leaf[Picture]:
+    ) -> ResultPage[Picture]:
         """Return pictures, newest first."""
         ...
 

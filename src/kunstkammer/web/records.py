@@ -114,7 +114,7 @@ class Picture:
 
 
 @dataclass(frozen=True)
-class Leaf(Generic[T]):
+class ResultPage(Generic[T]):
     """A page of a list: its items, how many there are in all, and what to ask for the next ones (None: no more)."""
 
     items: tuple[T, ...]

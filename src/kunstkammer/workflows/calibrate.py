@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from kunstkammer.evaluation.predictions import Predictions
     from kunstkammer.models.calibration import Calibration
     from kunstkammer.models.run import Run
-    from kunstkammer.training.prepared import Material
+    from kunstkammer.training.prepared import TrainingData
     from kunstkammer.workflows.measure import Setting
 
 BATCH = 32
@@ -27,7 +27,7 @@ PENDING = "calibrating.json"
 
 
 def calibrate_run(
-    run: Path, known: Material, extras: Mapping[str, Any], *, device: str | None = None
+    run: Path, known: TrainingData, extras: Mapping[str, Any], *, device: str | None = None
 ) -> Calibration | None:
     """Calibrate a trained run on its validation part: a temperature goes into its weights, thresholds into its config.
 

@@ -80,7 +80,7 @@ def relevance(
     import torch
 
     from kunstkammer.explanation import explain
-    from kunstkammer.models.scene import Told
+    from kunstkammer.models.scene import SceneWithText
     from kunstkammer.workflows.fit_patterns import pattern_options
 
     options = pattern_options(checkpoint, method, with_text=texts is not None) | options
@@ -88,7 +88,7 @@ def relevance(
         return explain(checkpoint.model, pixels, target, method, **options).float().cpu().numpy()
     each = target if isinstance(target, list) else [target] * len(pixels)
     maps = [  # one at a time, each with its own text
-        explain(Told(checkpoint.model, texts[i : i + 1]), pixels[i : i + 1], one, method, **options)
+        explain(SceneWithText(checkpoint.model, texts[i : i + 1]), pixels[i : i + 1], one, method, **options)
         for i, one in enumerate(each)
     ]
     return torch.cat(maps).float().cpu().numpy()

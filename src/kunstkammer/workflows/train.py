@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from kunstkammer.training.fit import Fit
     from kunstkammer.training.frozen import FrozenFit
     from kunstkammer.training.parts import Parts
-    from kunstkammer.training.prepared import Material
+    from kunstkammer.training.prepared import TrainingData
     from kunstkammer.training.recipe import Recipe
     from kunstkammer.workflows.measure import Measured
     from kunstkammer.workflows.train_pairs import PairsMeasured
@@ -103,7 +103,7 @@ def train(
     require_trainable(collection)
     if add is not None:
         collection = _with_additions(collection, add, some=choice.labels is not None)
-    return train_collection(collection, chosen, run, resume=resume, strangers=_style(style, chosen), device=device)
+    return train_collection(collection, chosen, run, resume=resume, others=_style(style, chosen), device=device)
 
 
 def _train_pairs(
@@ -131,12 +131,12 @@ def train_collection(
     run: Path,
     *,
     resume: bool = False,
-    strangers: Collection | None = None,
+    others: Collection | None = None,
     device: str | None = None,
 ) -> Measured:
-    """Learn from a collection that is read already; see `train`. `strangers` lend their style."""
+    """Learn from a collection that is read already; see `train`. `others` lend their style."""
     with nothing_left_behind(run, resume):
-        return _learn(collection, recipe, run, resume, strangers, device)
+        return _learn(collection, recipe, run, resume, others, device)
 
 
 def _require_explainer(recipe: Recipe) -> None:
@@ -175,7 +175,7 @@ def _learn(
     recipe: Recipe,
     run: Path,
     resume: bool,
-    strangers: Collection | None = None,
+    others: Collection | None = None,
     device: str | None = None,
 ) -> Measured:
     from kunstkammer.data.survey import survey
@@ -197,7 +197,7 @@ def _learn(
     width = text.features.width if text is not None else None
     model, geometry = recipe_model(recipe, collection.label_names, collection.multi_label, width)
     seen = survey(collection, geometry.plate)
-    settled, parts = _planned(collection, recipe, run, resume, strangers, seen, text)
+    settled, parts = _planned(collection, recipe, run, resume, others, seen, text)
     counts = parts.counts()
     say(
         f"Training {recipe.model.name} by the recipe {recipe.name}: {counts['train']} pictures to learn from, "
@@ -210,7 +210,7 @@ def _learn(
         say(f"The model in {run} is trained already; it is calibrated and measured.")
         facts = {**settled, "training": read_facts(run)["training"]}
     else:
-        done = _fit(recipe, model, geometry, known, extras, seen, parts, run, resume, strangers, device)
+        done = _fit(recipe, model, geometry, known, extras, seen, parts, run, resume, others, device)
         seconds = time.perf_counter() - start
         facts = {**settled, "training": training_facts(done, recipe, seconds, str(choose_device(device)))}
         # Before the measurement, so that a failure in it leaves a checkpoint that `evaluate` can open.
@@ -235,7 +235,7 @@ def _planned(
     recipe: Recipe,
     run: Path,
     resume: bool,
-    strangers: Collection | None,
+    others: Collection | None,
     seen: Survey,
     text: TextPart | None,
 ) -> tuple[dict[str, Any], Parts]:
@@ -247,7 +247,7 @@ def _planned(
     from kunstkammer.workflows.train_notes import crossing_notes
 
     if resume:
-        settled = _settled(run, collection, strangers)
+        settled = _settled(run, collection, others)
         return settled, restored_parts(collection, seen, read_split(run / SPLIT_FILE))
     chosen = recipe.data.split.seed
     parts = plan_parts(collection, seen, recipe.data, recipe.seed if chosen is None else chosen)
@@ -259,8 +259,8 @@ def _planned(
         "data": data_facts(collection, seen, parts, recipe),
         "label_prior": label_prior(collection, parts).tolist(),
     }
-    if strangers is not None:
-        settled["style"] = style_facts(strangers)
+    if others is not None:
+        settled["style"] = style_facts(others)
     if added := counts_of_additions(collection):
         settled["added"] = added
     if text is not None:  # before the facts, so that a run that can be resumed has its text part
@@ -270,14 +270,14 @@ def _planned(
     return settled, parts
 
 
-def _settled(run: Path, collection: Collection, strangers: Collection | None) -> dict[str, Any]:
+def _settled(run: Path, collection: Collection, others: Collection | None) -> dict[str, Any]:
     """Return the facts that a stopped run was started with; raise where it is to go on with something else."""
     from kunstkammer.data.additions import counts_of_additions
     from kunstkammer.models.run_files import read_facts
 
     kept = read_facts(run)
     settled = {name: kept[name] for name in SETTLED if name in kept}
-    if settled.get("style") != style_facts(strangers):
+    if settled.get("style") != style_facts(others):
         raise KunstkammerError(f"The run in {run} was started with another --style; resume with the same one.")
     added = settled.get("added", {})
     if added != counts_of_additions(collection):
@@ -290,13 +290,13 @@ def _fit(
     recipe: Recipe,
     model: PreTrainedModel,
     geometry: PictureGeometry,
-    known: Material,
+    known: TrainingData,
     extras: Mapping[str, Any],
     seen: Survey,
     parts: Parts,
     run: Path,
     resume: bool,
-    strangers: Collection | None,
+    others: Collection | None,
     device: str | None,
 ) -> Fit:
     """Let the model learn in the way that the recipe asks for."""
@@ -326,15 +326,15 @@ def _fit(
         validation=known.validation,
         run=run,
         resume=resume,
-        strangers=None if strangers is None else _readable_plates(strangers, geometry),
+        others=None if others is None else _readable_plates(others, geometry),
         extras=extras,
         device=device,
     )
 
 
-def style_facts(strangers: Collection | None) -> dict[str, Any] | None:
+def style_facts(others: Collection | None) -> dict[str, Any] | None:
     """Return what `run.json` says of the collection that lent its style."""
-    return None if strangers is None else {"name": strangers.name, "pictures": len(strangers)}
+    return None if others is None else {"name": others.name, "pictures": len(others)}
 
 
 def _readable_plates(collection: Collection, geometry: PictureGeometry) -> Plates:

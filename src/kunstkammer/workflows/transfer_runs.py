@@ -195,7 +195,7 @@ class Bench:
         status = read_facts(run).get("status")
         if status != "finished":
             style = self.b.select(self.adapting) if condition.mixing else None
-            train_collection(self.a, recipe, run, resume=status is not None, strangers=style, device=self.device)
+            train_collection(self.a, recipe, run, resume=status is not None, others=style, device=self.device)
         checkpoint = _open(run, self.device)
         for part, name in zip("ab", FILES, strict=True):
             self._predictions(checkpoint, part, run / name)

@@ -16,7 +16,7 @@ from kunstkammer.data.readers.class_folders import read_class_folders, split_fol
 from kunstkammer.data.readers.coco import ROBOFLOW_NAME, is_coco, read_coco
 from kunstkammer.data.readers.frames import read_frame
 from kunstkammer.data.readers.hub_table import is_saved_dataset, read_dataset, read_saved_dataset
-from kunstkammer.data.readers.labelled import Wish
+from kunstkammer.data.readers.labelled import ReadOptions
 from kunstkammer.data.readers.metadata import metadata_of, read_elsewhere, read_metadata, read_splits
 from kunstkammer.data.readers.pictures import read_pictures
 from kunstkammer.data.readers.rows import Rows, a_few
@@ -58,7 +58,7 @@ def read(
     Raises:
         DataError: nothing is there, there is no picture, or the data contradicts itself.
     """
-    wish = Wish(label_column, label_separator)
+    wish = ReadOptions(label_column, label_separator)
     found = _read(data, wish, name)
     if name is not None:
         found = replace(found, name=name)
@@ -67,7 +67,7 @@ def read(
     return found if labels is None else _only(found, labels)
 
 
-def _read(data: Any, wish: Wish, name: str | None) -> Collection:
+def _read(data: Any, wish: ReadOptions, name: str | None) -> Collection:
     if isinstance(data, Collection):
         return data
     if isinstance(data, datasets.Dataset | datasets.DatasetDict):
@@ -86,7 +86,7 @@ def _read(data: Any, wish: Wish, name: str | None) -> Collection:
     )
 
 
-def _read_path(path: Path, wish: Wish) -> Collection:
+def _read_path(path: Path, wish: ReadOptions) -> Collection:
     require_folder(path)
     if path.is_dir():
         return _read_folder(path, wish)
@@ -103,7 +103,7 @@ def _read_path(path: Path, wish: Wish) -> Collection:
     raise DataError(f"{path} is none of what can be read: {kinds}.")
 
 
-def _read_folder(root: Path, wish: Wish) -> Collection:
+def _read_folder(root: Path, wish: ReadOptions) -> Collection:
     if is_saved(root):
         return read_saved(root)
     if is_saved_dataset(root):
@@ -118,7 +118,7 @@ def _read_folder(root: Path, wish: Wish) -> Collection:
     return _read_plain(root, found, wish).collection(name, root)
 
 
-def _read_plain(root: Path, found: Found, wish: Wish) -> Rows:
+def _read_plain(root: Path, found: Found, wish: ReadOptions) -> Rows:
     splits = split_folders(found, root)
     if splits:
         return read_splits(root, found, splits, wish)

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from kunstkammer.data.collection import Collection
-from kunstkammer.data.readers.labelled import Wish, pictures_of_table
+from kunstkammer.data.readers.labelled import ReadOptions, pictures_of_table
 from kunstkammer.data.readers.tables import Table
 from kunstkammer.errors import DataError
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     import pandas
 
 
-def read_frame(frame: pandas.DataFrame, wish: Wish, name: str) -> Collection:
+def read_frame(frame: pandas.DataFrame, wish: ReadOptions, name: str) -> Collection:
     """Read a DataFrame; its file names are relative to the current folder. Columns are found as in a CSV.
 
     Messages count its rows from 0, as `iloc` does. Raises `DataError` as for any other table.

@@ -16,7 +16,7 @@ from kunstkammer.data.readers.indicators import asked_columns, read_indicators, 
 from kunstkammer.data.readers.labelled import (
     FILE_COLUMNS,
     LABEL_COLUMNS,
-    Wish,
+    ReadOptions,
     find_column,
     find_label_column,
     read_labels,
@@ -38,7 +38,7 @@ def is_saved_dataset(folder: Path) -> bool:
     )
 
 
-def read_saved_dataset(folder: Path, wish: Wish) -> Collection:
+def read_saved_dataset(folder: Path, wish: ReadOptions) -> Collection:
     """Read a folder that `save_to_disk` wrote; its Arrow files stay where they are and are mapped into memory."""
     try:
         loaded = datasets.load_from_disk(str(folder))
@@ -49,7 +49,7 @@ def read_saved_dataset(folder: Path, wish: Wish) -> Collection:
     return read_dataset(loaded, wish, folder.absolute().name)
 
 
-def read_dataset(data: datasets.Dataset | datasets.DatasetDict, wish: Wish, name: str) -> Collection:
+def read_dataset(data: datasets.Dataset | datasets.DatasetDict, wish: ReadOptions, name: str) -> Collection:
     """Read a loaded dataset. Names of splits are understood as those of folders; others ("train_small") count as none.
 
     Raises `DataError` when there is no column of images or of paths.
@@ -78,7 +78,7 @@ def read_dataset(data: datasets.Dataset | datasets.DatasetDict, wish: Wish, name
     return Collection(dataset_of(table, features), name, rows.multi_label, tuple(named), notes=tuple(rows.notes))
 
 
-def _part(part: datasets.Dataset, split: str, wish: Wish, name: str, rows: Rows) -> pa.Table:
+def _part(part: datasets.Dataset, split: str, wish: ReadOptions, name: str, rows: Rows) -> pa.Table:
     """Append one split to `rows`, and return its images and further columns as an Arrow table."""
     features = part.features
     image = _image_column(features, name)
@@ -142,7 +142,7 @@ def _image_column(features: datasets.Features, name: str) -> str:
     return column
 
 
-def _label_column(features: datasets.Features, wish: Wish, name: str, image: str) -> str | None:
+def _label_column(features: datasets.Features, wish: ReadOptions, name: str, image: str) -> str | None:
     columns = [column for column in features if column != image]
     if wish.column is None and find_column(columns, LABEL_COLUMNS) is None:
         return next((c for c in columns if _class_label(features[c]) is not None), None)

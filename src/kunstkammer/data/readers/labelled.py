@@ -27,14 +27,14 @@ _SEPARATORS = ("|", ";")
 
 
 @dataclass(frozen=True)
-class Wish:
+class ReadOptions:
     """What the user said about the labels of a table; None where the table is to speak for itself."""
 
     column: str | None = None
     separator: str | None = None
 
 
-def pictures_of_table(table: Table, folder: Path, wish: Wish | None) -> Rows:
+def pictures_of_table(table: Table, folder: Path, wish: ReadOptions | None) -> Rows:
     """Return the pictures that a table names, relative to `folder`, in the order of the table.
 
     Without a `wish` its labels are passed over, whatever they are.
@@ -47,7 +47,7 @@ def pictures_of_table(table: Table, folder: Path, wish: Wish | None) -> Rows:
             f"{table.path} has no column of file names; name one 'file_name' (there are: {a_few(table.columns, 12)})."
         )
     label_columns = [] if wish is None else find_label_columns(table, wish)
-    wish = wish or Wish()
+    wish = wish or ReadOptions()
     names = [str(row.get(file_column) or "").strip() for row in table.rows]
     blank = [line for line, name in zip(table.lines, names, strict=True) if not name]
     if blank:
@@ -83,7 +83,7 @@ def find_column(columns: Sequence[str], wanted: Sequence[str]) -> str | None:
     return next((lower[name] for name in wanted if name in lower), None)
 
 
-def find_label_columns(table: Table, wish: Wish) -> list[str]:
+def find_label_columns(table: Table, wish: ReadOptions) -> list[str]:
     """Return the columns of a table that hold its labels: one, several with a label each, or none.
 
     Raises `DataError` for a wish that the table has no column for.
@@ -107,7 +107,7 @@ def find_label_columns(table: Table, wish: Wish) -> list[str]:
     return found_columns(table.columns, table.rows, files, file_column)
 
 
-def find_label_column(columns: Sequence[str], wish: Wish, where: str) -> str | None:
+def find_label_column(columns: Sequence[str], wish: ReadOptions, where: str) -> str | None:
     """Return the column of labels: the one wished for, else the first of the usual names, else None."""
     if wish.column is None:
         return find_column(columns, LABEL_COLUMNS)
@@ -118,7 +118,7 @@ def find_label_column(columns: Sequence[str], wish: Wish, where: str) -> str | N
     return wish.column
 
 
-def read_labels(rows: Rows, values: list[Any], column: str | None, wish: Wish) -> None:
+def read_labels(rows: Rows, values: list[Any], column: str | None, wish: ReadOptions) -> None:
     """Fill `rows.labels` and `rows.multi_label` from cells: text, numbers, or lists of them.
 
     Text is split at the wished separator, or, in a column whose name speaks of several labels, at "|" or ";". A comma

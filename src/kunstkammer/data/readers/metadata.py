@@ -7,7 +7,7 @@ from pathlib import Path
 
 from kunstkammer.data.objects import OBJECTS, holds_boxes
 from kunstkammer.data.readers.class_folders import read_class_folders
-from kunstkammer.data.readers.labelled import Wish, find_label_columns, pictures_of_table
+from kunstkammer.data.readers.labelled import ReadOptions, find_label_columns, pictures_of_table
 from kunstkammer.data.readers.rows import SPLIT_NAMES, Rows, label_text
 from kunstkammer.data.readers.scan import Found
 from kunstkammer.data.readers.tables import read_table
@@ -24,7 +24,7 @@ def metadata_of(root: Path, found: Found, prefix: str = "") -> Path | None:
     return root / names[0] if names else None
 
 
-def read_metadata(path: Path, root: Path, found: Found, wish: Wish, prefix: str = "") -> Rows:
+def read_metadata(path: Path, root: Path, found: Found, wish: ReadOptions, prefix: str = "") -> Rows:
     """Read a metadata file in the folder `prefix` below `root`; pictures that it does not name are told as ignored.
 
     Without a column of labels, pictures in two or more folders get the name of their folder.
@@ -48,7 +48,7 @@ def read_metadata(path: Path, root: Path, found: Found, wish: Wish, prefix: str 
     return rows
 
 
-def read_elsewhere(path: Path, wish: Wish) -> Rows:
+def read_elsewhere(path: Path, wish: ReadOptions) -> Rows:
     """Read a table whose file names are relative to the folder that it lies in.
 
     Raises `DataError` when it says nothing about labels: who hands over a table means its labels, or the boxes or
@@ -65,7 +65,7 @@ def read_elsewhere(path: Path, wish: Wish) -> Rows:
     return rows
 
 
-def read_splits(root: Path, found: Found, splits: dict[str, str], wish: Wish) -> Rows:
+def read_splits(root: Path, found: Found, splits: dict[str, str], wish: ReadOptions) -> Rows:
     """Read split folders, each with its metadata file, its COCO file, its class folders, or its pictures alone."""
     from kunstkammer.data.readers.coco import ROBOFLOW_NAME, read_coco
 

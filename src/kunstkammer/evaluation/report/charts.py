@@ -135,7 +135,7 @@ def _digits(value: float) -> int:
 
 @dataclass(frozen=True)
 class CalibrationChart:
-    """Sureness (across) against accuracy (up): a point a bin, its area by the number of pictures."""
+    """Confidence (across) against accuracy (up): a point a bin, its area by the number of pictures."""
 
     points: list[Point]
     ticks_x: list[Tick]
@@ -149,7 +149,7 @@ def calibration_chart(calibration: Calibration) -> CalibrationChart:
     left, top, right, bottom = CalibrationChart.frame
     most = max(*calibration.count, 1)
     points = []
-    for count, sure, right_share in zip(calibration.count, calibration.sureness, calibration.accuracy, strict=True):
+    for count, sure, right_share in zip(calibration.count, calibration.confidence, calibration.accuracy, strict=True):
         if sure is None or right_share is None:
             continue
         title = words.word(

@@ -90,7 +90,7 @@ class ReportContent:
         data, making: see there.
         stability: how the answers react to slight changes of the pictures.
         branches: of a scene model, what picture and text are worth alone and together.
-        calibrated: what the model's calibration does to its sureness.
+        calibrated: what the model's calibration does to its confidence.
         usage: commands that use the model, a line each.
     """
 

@@ -78,7 +78,7 @@ def gap_verdict(gap: Gap, auc: DomainAUC | None) -> GapVerdict:
         sentences.append(_shares(gap))
     if auc is not None:
         sentences.append(told_apart(gap, auc))
-    sentences += _sureness(gap)
+    sentences += _confidence(gap)
     sentences += _most_lost(gap)
     for key, names in (("gap.only_a", gap.only_a), ("gap.only_b", gap.only_b)):
         if names:
@@ -110,15 +110,15 @@ def _mean(calibration: Calibration, column: str) -> float:
     return float(np.average(values, weights=np.array(calibration.count)))
 
 
-def _sureness(gap: Gap) -> list[Both]:
+def _confidence(gap: Gap) -> list[Both]:
     if gap.a.calibration is None or gap.b.calibration is None:
         return []
     numbers = {
         f"{column[:4]}_{side}": percent(_mean(found, column), 0)
         for side, found in (("a", gap.a.calibration), ("b", gap.b.calibration))
-        for column in ("sureness", "accuracy")
+        for column in ("confidence", "accuracy")
     }
-    return [word("gap.sureness", a=gap.name_a, b=gap.name_b, **numbers)]
+    return [word("gap.confidence", a=gap.name_a, b=gap.name_b, **numbers)]
 
 
 def _most_lost(gap: Gap) -> list[Both]:

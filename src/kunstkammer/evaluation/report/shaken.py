@@ -8,7 +8,7 @@ import torch
 
 from kunstkammer.evaluation.notes import translations
 from kunstkammer.evaluation.report import embed, words
-from kunstkammer.evaluation.stability import Reaction, Shaken, Stability
+from kunstkammer.evaluation.stability import Reaction, Stability, UnstablePrediction
 from kunstkammer.pictures.changes import USUAL_SIDE, Change
 from kunstkammer.pictures.scale import to_image
 from kunstkammer.registry import entries
@@ -50,7 +50,7 @@ class Line:
 class Pair:
     """A picture before and after, as data URIs, and what was said of it."""
 
-    shaken: Shaken
+    shaken: UnstablePrediction
     before: str
     after: str
     caption: words.Both
@@ -173,13 +173,13 @@ def _pairs(stability: Stability) -> list[Pair]:
     ]
 
 
-def _caption(shaken: Shaken) -> words.Both:
+def _caption(shaken: UnstablePrediction) -> words.Both:
     before, after = (", ".join(labels) or "–" for labels in (shaken.before, shaken.after))
     said = f"{before} → {after}" if shaken.flipped else before
     return words.both(f"GT: {', '.join(shaken.truth) or '–'}; PRED: {said}" if shaken.truth is not None else said)
 
 
-def _detail(shaken: Shaken, side: int) -> words.Both:
+def _detail(shaken: UnstablePrediction, side: int) -> words.Both:
     return words.word(
         "stability.detail",
         change=change_name(shaken.change),

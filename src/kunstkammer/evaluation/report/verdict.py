@@ -83,7 +83,7 @@ def _how_sure(calibration: Calibration | None) -> list[Both]:
     count = np.array(calibration.count)
     sure, right = (
         float(np.average([v or 0.0 for v in column], weights=count))
-        for column in (calibration.sureness, calibration.accuracy)
+        for column in (calibration.confidence, calibration.accuracy)
     )
     key = "honest" if abs(sure - right) < HONEST else "too_sure" if sure > right else "too_unsure"
     return [word(f"verdict.{key}", sure=percent(sure, 0), right=percent(right, 0))]

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from kunstkammer.web.records import JobStatus, Leaf, ModelCard, Neighbour, Picture
+from kunstkammer.web.records import JobStatus, ModelCard, Neighbour, Picture, ResultPage
 
 MEDIA_TYPES = {
     "JPEG": "image/jpeg",
@@ -196,7 +196,7 @@ class PicturesOut(Schema):
     next: str | None = Field(description="What to give as `after` for the next page.")
 
     @classmethod
-    def of(cls, leaf: Leaf[Picture]) -> PicturesOut:
+    def of(cls, leaf: ResultPage[Picture]) -> PicturesOut:
         """Make it from the record."""
         return cls(pictures=[PictureOut.of(picture) for picture in leaf.items], total=leaf.total, next=leaf.next)
 

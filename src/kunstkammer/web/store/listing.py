@@ -10,9 +10,9 @@ from sqlalchemy import ColumnElement, and_, exists, func, or_, select
 from sqlalchemy.orm import Session
 
 from kunstkammer.errors import DataError
-from kunstkammer.web.records import Answer, Correction, Facts, Leaf, Picture, Score
+from kunstkammer.web.records import Answer, Correction, Facts, Picture, ResultPage, Score
 from kunstkammer.web.store.names import folded, sayable
-from kunstkammer.web.store.tables import Corrected, Holding, Said, Upload
+from kunstkammer.web.store.tables import AnswerRow, Corrected, PictureLabel, Upload
 
 MOST = 500
 _CURSOR = re.compile(r"([0-9a-f]{1,13})-([0-9a-f]{32})")
@@ -20,7 +20,7 @@ _START = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 @dataclass(frozen=True)
-class Wish:
+class PictureQuery:
     """Which pictures: see `Store.list`."""
 
     visitor: str | None = None
@@ -37,10 +37,10 @@ class Wish:
         if self.visitor is not None:
             found.append(Upload.visitor == self.visitor)
         if self.label is not None:
-            of_model = () if self.model is None else (Holding.model == self.model,)
-            found.append(exists().where(Holding.picture == Upload.id, Holding.label == self.label, *of_model))
+            of_model = () if self.model is None else (PictureLabel.model == self.model,)
+            found.append(exists().where(PictureLabel.picture == Upload.id, PictureLabel.label == self.label, *of_model))
         elif self.model is not None:
-            answered = exists().where(Said.picture == Upload.id, Said.model == self.model)
+            answered = exists().where(AnswerRow.picture == Upload.id, AnswerRow.model == self.model)
             found.append(or_(answered, _corrected(self.model)))
         if self.corrected is not None:
             found.append(_corrected(self.model) if self.corrected else ~_corrected(self.model))
@@ -59,18 +59,18 @@ def _corrected(model: str | None) -> ColumnElement[bool]:
     return exists().where(Corrected.picture == Upload.id, *of_model)
 
 
-def leaf(session: Session, wish: Wish, now: datetime, after: str | None, limit: int) -> Leaf[Picture]:
+def leaf(session: Session, wish: PictureQuery, now: datetime, after: str | None, limit: int) -> ResultPage[Picture]:
     """Return a page of pictures; raise `DataError` for an `after` that was never given out."""
     clauses = wish.clauses(now)
     start = None if after is None else _start(after)
     if clauses is None:
-        return Leaf((), 0, None)
+        return ResultPage((), 0, None)
     limit = min(max(limit, 1), MOST)
     total = session.scalar(select(func.count()).select_from(Upload).where(*clauses)) or 0
     query = select(Upload).where(*clauses).order_by(Upload.at.desc(), Upload.id.desc()).limit(limit + 1)
     rows = session.scalars(query if start is None else query.where(start)).all()
     more = f"{_microseconds(rows[limit - 1].at):x}-{rows[limit - 1].id}" if len(rows) > limit else None
-    return Leaf(tuple(picture_of(row) for row in rows[:limit]), total, more)
+    return ResultPage(tuple(picture_of(row) for row in rows[:limit]), total, more)
 
 
 def _start(after: str) -> ColumnElement[bool]:
@@ -103,6 +103,6 @@ def picture_of(row: Upload) -> Picture:
     )
 
 
-def _answer_of(row: Said) -> Answer:
+def _answer_of(row: AnswerRow) -> Answer:
     scores = tuple(Score(label, probability, zero_r, chosen) for label, probability, zero_r, chosen in row.scores)
     return Answer(row.model, row.version, scores, row.calibrated, row.doubt, row.novelty)

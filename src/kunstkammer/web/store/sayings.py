@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session
 from kunstkammer.web.errors import NotThere
 from kunstkammer.web.records import Answer, Correction
 from kunstkammer.web.store.database import Database
-from kunstkammer.web.store.tables import Corrected, Holding, Said
+from kunstkammer.web.store.tables import AnswerRow, Corrected, PictureLabel
 
 
 def put_answer(database: Database, session: Session, picture: str, answer: Answer) -> None:
@@ -27,7 +27,7 @@ def put_answer(database: Database, session: Session, picture: str, answer: Answe
             for score in answer.scores
         ],
     }
-    _put(database, session, Said, {"picture": picture, "model": answer.model}, values)
+    _put(database, session, AnswerRow, {"picture": picture, "model": answer.model}, values)
     of_person = select(Corrected.model).where(Corrected.picture == picture, Corrected.model == answer.model)
     if session.scalar(of_person) is None:
         _hold(session, picture, answer.model, answer.labels)
@@ -47,21 +47,21 @@ def uncorrect(session: Session, picture: str, model: str) -> None:
     query = delete(Corrected).where(Corrected.picture == picture, Corrected.model == model)
     if not session.execute(query.returning(Corrected.model)).all():
         raise NotThere("This picture has no correction for that model.")
-    said = session.get(Said, (picture, model))
+    said = session.get(AnswerRow, (picture, model))
     _hold(session, picture, model, [label for label, _, _, chosen in said.scores if chosen] if said else [])
 
 
 def _hold(session: Session, picture: str, model: str, labels: Sequence[str]) -> None:
-    session.execute(delete(Holding).where(Holding.picture == picture, Holding.model == model))
+    session.execute(delete(PictureLabel).where(PictureLabel.picture == picture, PictureLabel.model == model))
     rows = [{"picture": picture, "model": model, "label": label} for label in dict.fromkeys(labels)]
     if rows:
-        session.execute(insert(Holding), rows)
+        session.execute(insert(PictureLabel), rows)
 
 
 def _put(
     database: Database,
     session: Session,
-    table: type[Said] | type[Corrected],
+    table: type[AnswerRow] | type[Corrected],
     key: dict[str, str],
     values: dict[str, Any],
 ) -> None:

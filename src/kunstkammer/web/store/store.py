@@ -18,14 +18,14 @@ from sqlalchemy.orm import Session
 from kunstkammer.errors import ResourceError
 from kunstkammer.files import disk_errors
 from kunstkammer.web.errors import NotThere, StorageFull
-from kunstkammer.web.records import Answer, Correction, Facts, Leaf, Picture, Who
+from kunstkammer.web.records import Answer, Correction, Facts, Picture, ResultPage, Who
 from kunstkammer.web.settings import Settings
 from kunstkammer.web.store import deleting, sayings
 from kunstkammer.web.store.blobs import Blobs, new_name, open_blobs
 from kunstkammer.web.store.database import Database
 from kunstkammer.web.store.jobs import Jobs
 from kunstkammer.web.store.keeping import Gone, Keeper
-from kunstkammer.web.store.listing import Wish, alive, leaf, picture_of
+from kunstkammer.web.store.listing import PictureQuery, alive, leaf, picture_of
 from kunstkammer.web.store.migrate import migrate
 from kunstkammer.web.store.names import clean_labels, clean_name, folded, sayable
 from kunstkammer.web.store.tables import Content, Corrected, HeatMap, StoreRow, Upload
@@ -141,7 +141,7 @@ class Store:
         text: str | None = None,
         after: str | None = None,
         limit: int = 24,
-    ) -> Leaf[Picture]:
+    ) -> ResultPage[Picture]:
         """Return pictures, newest first.
 
         Args:
@@ -150,10 +150,10 @@ class Store:
             label: only where this label holds: a person's word where there is one, else the model's.
             corrected: only with, or only without, a person's word.
             text: only where the name has this in it, in any case.
-            after: where the last page ended (`Leaf.next`); `DataError` for anything else.
+            after: where the last page ended (`ResultPage.next`); `DataError` for anything else.
             limit: how many, 1 to 500.
         """
-        wish = Wish(visitor, model, label, corrected, text)
+        wish = PictureQuery(visitor, model, label, corrected, text)
         with self._database.reading() as session:
             return leaf(session, wish, datetime.now(UTC), after, limit)
 

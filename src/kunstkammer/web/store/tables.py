@@ -94,11 +94,11 @@ class Upload(Base):
     expires: Mapped[datetime | None]
 
     content: Mapped[Content] = relationship(lazy="joined", innerjoin=True, viewonly=True)
-    answers: Mapped[list[Said]] = relationship(lazy="selectin", viewonly=True, order_by="Said.model")
+    answers: Mapped[list[AnswerRow]] = relationship(lazy="selectin", viewonly=True, order_by="AnswerRow.model")
     corrections: Mapped[list[Corrected]] = relationship(lazy="selectin", viewonly=True, order_by="Corrected.model")
 
 
-class Said(Base):
+class AnswerRow(Base):
     """What a model said of a picture."""
 
     __tablename__ = "answers"
@@ -124,7 +124,7 @@ class Corrected(Base):
     at: Mapped[datetime]
 
 
-class Holding(Base):
+class PictureLabel(Base):
     """A label that holds for a picture: a person's word where there is one, else the model's."""
 
     __tablename__ = "labels"
