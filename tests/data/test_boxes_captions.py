@@ -293,3 +293,17 @@ def test_panels_of_real_pages(shared: Path) -> None:
     assert sum(len(found.detections(i)) for i in range(len(found))) == 2661
     assert found.detections(0).boxes[0] == pytest.approx([5.9, 55.1, 487.2, 764.0])
     assert not any("outside" in note for note in found.notes)
+
+
+def test_boxes_of_which_only_some_have_scores_are_filtered_joined_and_checked():
+    from kunstkammer.data.objects import joined_cells, tidy_objects, without_categories
+
+    box = [1.0, 2.0, 3.0, 4.0]
+    with_scores = {"bbox": [box, box], "category": ["a", "b"], "score": [0.5, 0.6]}
+    without = {"bbox": [box], "category": ["a"], "score": None, "area": None}  # as a table gives a key back
+    assert without_categories(without, {"b"}) == {"bbox": [box], "category": ["a"]}
+    joined = joined_cells(with_scores, without)
+    assert joined == {"bbox": [box] * 3, "category": ["a", "b", "a"]}
+    for score in (["high"], [float("nan")], [True]):
+        with pytest.raises(DataError, match="a score in 'objects' is"):
+            tidy_objects([{"bbox": [box], "category": ["a"], "score": score}], ["p.png"])

@@ -7,7 +7,15 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
-from transformers import AutoImageProcessor, ResNetConfig, ResNetForImageClassification, pipeline
+from transformers import (
+    AutoImageProcessor,
+    ResNetConfig,
+    ResNetForImageClassification,
+    ViTConfig,
+    ViTForImageClassification,
+    ViTImageProcessor,
+    pipeline,
+)
 
 from kunstkammer.data.plates import PlateSettings, make_plate
 from kunstkammer.errors import ModelError, RecipeError, UnknownNameError
@@ -173,3 +181,22 @@ def test_what_is_missing_of_a_checkpoint_is_named(tmp_path):
     (tmp_path / "run" / "preprocessor_config.json").unlink()
     with pytest.raises(ModelError, match=r"has no preprocessor_config\.json, which says how its pictures are prepared"):
         open_run(tmp_path / "run")
+
+
+def test_weights_that_a_checkpoint_lacks_are_not_drawn_at_random_in_silence(tmp_path):
+    small = {"hidden_size": 16, "num_hidden_layers": 2, "num_attention_heads": 2, "intermediate_size": 32}
+    config = ViTConfig(image_size=32, patch_size=8, id2label={0: "a", 1: "b"}, label2id={"a": 0, "b": 1}, **small)
+    model = ViTForImageClassification(config)
+    model.save_pretrained(tmp_path / "whole")
+    ViTImageProcessor(size={"height": 32, "width": 32}).save_pretrained(tmp_path / "whole")
+    model.vit.save_pretrained(tmp_path / "backbone")
+    ViTImageProcessor(size={"height": 32, "width": 32}).save_pretrained(tmp_path / "backbone")
+    open_run(tmp_path / "whole")
+    with pytest.raises(ModelError, match="lacks 2 weights .* would be drawn at random"):
+        open_run(tmp_path / "backbone")
+    create_model(str(tmp_path / "backbone"), Task(("x", "y")))  # to be trained: a new head is what is asked for
+    for options in ({"image_size": 16}, {"intermediate_size": 48}, {"num_hidden_layers": 3}):
+        with pytest.raises(ModelError):
+            create_model(str(tmp_path / "whole"), Task(("a", "b")), options=options)
+        with pytest.raises(ModelError):
+            create_model(str(tmp_path / "whole"), Task(("x", "y", "z")), options=options)

@@ -16,7 +16,7 @@ from kunstkammer.models.scene import SceneNet, SceneWithText, scene_around
 from kunstkammer.registry import get, names
 from kunstkammer.training.losses import binary_cross_entropy
 from kunstkammer.training.optimization import layer_factors
-from kunstkammer.training.recipe import StyleMixingSettings
+from kunstkammer.training.recipe_kinds import StyleMixingSettings
 from kunstkammer.training.style_mixing import StyleMixer
 
 TASK = Task(("angry", "fear", "happy"), multi_label=True, size=(32, 32))

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import csv
 import json
+import shutil
 import signal
 import subprocess
 import sys
@@ -44,9 +46,15 @@ def test_no_batch_holds_a_caption_twice_and_every_picture_is_dealt_once(numbers,
         assert len({captions[i] for i in key.indices}) == len(key.indices)
     dealt = np.concatenate([key.indices for key in keys])
     assert len(set(dealt.tolist())) == len(dealt)
-    most = max(captions.count(one) for one in captions)
-    if most <= len(batches):
-        assert len(dealt) == len(captions)
+    assert len(dealt) == sum(min(captions.count(one), len(batches)) for one in set(captions))
+    assert min(len(key.indices) for key in keys) >= 2
+
+
+def test_a_batch_of_one_pair_teaches_nothing_and_is_not_made():
+    sizes = [len(key.indices) for key in DistinctBatches(np.arange(100), ["a"] * 99 + ["b"], 32, 0)]
+    assert sizes == [2]
+    sizes = [len(key.indices) for key in DistinctBatches(np.arange(3), ["a", "b", "c"], 2, 0)]
+    assert min(sizes) >= 2
 
 
 def test_the_losses_are_those_of_the_papers():
@@ -139,9 +147,35 @@ def test_what_it_cannot_be_is_refused(pages, tmp_path):
         ({"picture.channels": "grey"}, "learns from colour"),
         ({"model.train": "head"}, "trains all weights"),
         ({"data.text_column": "captoin"}, "Did you mean 'caption'"),
+        ({"training.batch_size": 1}, "set training.batch_size to 2"),
+        ({"model.dropout": 0.3}, "leave model.dropout out"),
     ):
         with pytest.raises((RecipeError, DataError), match=message):
             kk.train(pages, "captions", out=tmp_path / "run", settings=TINY | settings)
         assert not (tmp_path / "run").exists()
     with pytest.raises(RecipeError, match="--add is for recipes that learn labels"):
         kk.train(pages, "captions", out=tmp_path / "run", settings=TINY, add=pages)
+
+
+def test_pictures_without_a_caption_are_left_out_and_a_stopped_run_goes_on(pages, tmp_path, monkeypatch):
+    from kunstkammer.workflows import train_pairs
+
+    data = tmp_path / "pages"
+    shutil.copytree(pages, data)
+    with open(data / "metadata.csv", newline="") as file:
+        rows = list(csv.DictReader(file))
+    rows[3]["caption"] = ""
+    with open(data / "metadata.csv", "w", newline="") as file:
+        writer = csv.DictWriter(file, rows[0])
+        writer.writeheader()
+        writer.writerows(rows)
+
+    def broken(*_):
+        raise DataError("The report broke.")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(train_pairs, "_measure", broken)
+        with pytest.raises(DataError, match="--resume"):
+            kk.train(data, "captions", out=tmp_path / "run", settings=TINY)
+    found = kk.train(data, out=tmp_path / "run", resume=True)
+    assert found.evaluation.n == 12

@@ -76,6 +76,7 @@ def test_recipes_of_earlier_versions_keep_what_stood_under_training():
     )  # fmt: skip
     assert recipe.training.epochs == 3
     assert Recipe.load(recipe) == recipe
+    assert Recipe.load({"name": "short", "learning": {"loss": "bce"}}).learning.loss == "bce"
 
 
 @pytest.mark.parametrize(

@@ -126,7 +126,10 @@ def test_a_finished_scene_model_can_be_learnt_on_from_by_pictures_alone(trained,
     assert again.metrics["roc_auc"].value > 0.7, "it begins where the picture branch ended"
     with pytest.raises(ModelError, match="scene model already"):
         kunstkammer.train(
-            table, "comic-emotion", out=tmp_path / "x", settings={"model.name": str(measured.report.parent)}
+            table,
+            "comic-emotion",
+            out=tmp_path / "x",
+            settings={"model.name": str(measured.report.parent), "picture.size": 48},
         )
 
 

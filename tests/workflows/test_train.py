@@ -14,7 +14,9 @@ import torch
 from safetensors.torch import load_file
 
 import kunstkammer
+from kunstkammer.data.readers import read
 from kunstkammer.errors import DataError, KunstkammerError, RecipeError
+from kunstkammer.evaluation.part import choose_part
 from kunstkammer.training.state import newest_state
 from tests.cli.command import run
 from tests.conftest import write_collection
@@ -203,9 +205,14 @@ def test_a_second_collection_lends_its_style(collection_folder, tmp_path):
     changes = {**STYLE_SETTINGS, "training.style_mixing": {"probability": 1.0}}
     found = kunstkammer.train(collection_folder, recipe="demo", out=tmp_path / "run", settings=changes, style=other)
     facts = json.loads((tmp_path / "run" / "run.json").read_text(encoding="utf-8"))
-    assert facts["style"] == {"name": "other", "pictures": 5}
+    assert (facts["style"]["name"], facts["style"]["pictures"]) == ("other", 5)
     assert found.n
-    with pytest.raises(KunstkammerError, match=r"add --set training.style_mixing.probability"):
+    # What lent its style was seen: it never measures the model unnoticed.
+    run = kunstkammer.open_run(tmp_path / "run")
+    assert choose_part(run, read(other), "all").seen == 5
+    with pytest.raises(DataError, match="saw 5 of the 5 pictures"):
+        choose_part(run, read(other))
+    with pytest.raises(KunstkammerError, match=r"add --set learning.style_mixing.probability"):
         kunstkammer.train(collection_folder, recipe="demo", out=tmp_path / "no", settings=STYLE_SETTINGS, style=other)
 
 

@@ -8,6 +8,8 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from kunstkammer.errors import PictureError
+
 if TYPE_CHECKING:
     from kunstkammer.data.collection import Collection
 
@@ -18,10 +20,14 @@ def content_hashes(collection: Collection, *, workers: int | None = None) -> lis
     The same as `Survey.sha256`, except that nothing is decoded: a damaged picture has a hash here.
     """
     with ThreadPoolExecutor(workers or os.cpu_count() or 1, thread_name_prefix="hash") as pool:
-        return list(pool.map(_hash, (collection.source(i) for i in range(len(collection)))))
+        return list(pool.map(lambda i: _hash(collection, i), range(len(collection))))
 
 
-def _hash(source: Path | bytes) -> str:
+def _hash(collection: Collection, index: int) -> str:
+    try:
+        source = collection.source(index)
+    except PictureError:  # a row without a file
+        return ""
     if isinstance(source, bytes):
         return hashlib.sha256(source).hexdigest()
     try:

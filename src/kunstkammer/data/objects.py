@@ -105,7 +105,14 @@ def joined_cells(first: Any, second: Any) -> Any:
         return second if first is None else first
     counts = [len(cell["bbox"]) for cell in (first, second)]
     keys = dict.fromkeys([*first, *second])
-    return {key: [*first.get(key, [None] * counts[0]), *second.get(key, [None] * counts[1])] for key in keys}
+    both = [key for key in keys if first.get(key) is not None or second.get(key) is not None]
+    if not all(cell.get("score") is not None for cell in (first, second)):
+        both = [key for key in both if key != "score"]  # half of the boxes would have none
+    pairs = {key: [cell.get(key) for cell in (first, second)] for key in both}
+    return {
+        key: [value for own, count in zip(pair, counts, strict=True) for value in (own or [None] * count)]
+        for key, pair in pairs.items()
+    }
 
 
 def annotation_box(box: Any, where: str) -> list[float] | None:
@@ -175,7 +182,10 @@ def _tidy(value: Any, file: str, names: Sequence[str] | None) -> tuple[dict[str,
             raise DataError(f"{file}: {many} {what} for {count} boxes in '{OBJECTS}'; give a list with one for each.")
     tidy: dict[str, Any] = {"bbox": rows, "category": [_name(one, names, file) for one in given]}
     if scores is not None:
-        tidy["score"] = list(scores)
+        odd = [one for one in scores if not isinstance(one, Real) or isinstance(one, bool) or not math.isfinite(one)]
+        if odd:
+            raise DataError(f"{file}: a score in '{OBJECTS}' is {odd[0]!r}; give a finite number for each box.")
+        tidy["score"] = [float(one) for one in scores]
     known = {"bbox", *_CATEGORIES, *_SCORES}
     tidy |= {k: list(v) for k, v in cell.items() if k not in known and isinstance(v, list | tuple) and len(v) == count}
     there = [k for k, row in enumerate(rows) if row is not None]
@@ -183,7 +193,8 @@ def _tidy(value: Any, file: str, names: Sequence[str] | None) -> tuple[dict[str,
 
 
 def _at(cell: dict[str, Any], places: Sequence[int]) -> dict[str, Any]:
-    return {key: [values[k] for k in places] for key, values in cell.items()}
+    """Return the boxes at `places`; a key that this picture lacks (others of the table have it) stays absent."""
+    return {key: [values[k] for k in places] for key, values in cell.items() if values is not None}
 
 
 def _name(value: Any, names: Sequence[str] | None, file: str) -> str:

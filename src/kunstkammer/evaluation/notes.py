@@ -18,7 +18,18 @@ _FILE = Path(__file__).parent / "report" / "translations.yaml"
 @functools.cache
 def translations() -> dict[str, dict[str, str]]:
     """Return every sentence by its key and language."""
-    return yaml.safe_load(_FILE.read_text(encoding="utf-8"))
+    return yaml.load(_FILE.read_text(encoding="utf-8"), Loader=_OnceEach)  # noqa: S506 - a safe loader
+
+
+class _OnceEach(yaml.SafeLoader):
+    """A safe loader that refuses a key twice, of which YAML would silently take the last."""
+
+    def construct_mapping(self, node: Any, deep: bool = False) -> dict[Any, Any]:
+        keys = [key.value for key, _ in node.value]
+        twice = next((key for key in keys if keys.count(key) > 1), None) if len(set(keys)) < len(keys) else None
+        if twice is not None:
+            raise yaml.constructor.ConstructorError(None, None, f"the key {twice} stands there twice", node.start_mark)
+        return super().construct_mapping(node, deep)
 
 
 class Note:

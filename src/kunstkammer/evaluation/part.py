@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -17,6 +17,7 @@ import numpy as np
 from kunstkammer.data.contents import content_hashes
 from kunstkammer.data.split import join_groups
 from kunstkammer.errors import DataError, guess
+from kunstkammer.models.run_files import SEEN
 
 if TYPE_CHECKING:
     from kunstkammer.data.collection import Collection
@@ -37,6 +38,7 @@ class Part:
         contents: the SHA-256 of each, "" for one that cannot be opened.
         seen: how many of them the model saw when it was made; None where the run does not say what it learned from.
         left_out: how many pictures of the collection were left out because the model saw them.
+        set_aside: how many were left out because the training left them out: copies, unreadable, without a label.
         related: how many of the pictures it did not see belong to a group of which it saw others (a title, an artist).
     """
 
@@ -46,6 +48,7 @@ class Part:
     seen: int | None
     left_out: int = 0
     related: int = 0
+    set_aside: int = 0
 
 
 def run_parts(run: Run, collection: Collection, contents: Sequence[str]) -> list[str | None]:
@@ -75,9 +78,9 @@ def choose_part(run: Run, collection: Collection, split: str = "auto") -> Part:
     left_out = 0
     if split == "auto":
         rows, name = _unseen(own, given)
-        left_out = sum(part in ("train", "validation") for part in own)
+        left_out = sum(part in SEEN for part in own)
         if not len(rows):
-            raise _nothing_left(collection, left_out)
+            raise _nothing_left(collection, left_out, own.count(""))
     elif split == ALL:
         rows, name = np.arange(len(collection)), ALL
     else:
@@ -87,7 +90,8 @@ def choose_part(run: Run, collection: Collection, split: str = "auto") -> Part:
             here = Counter(part for part in parts if part)
             known = ", ".join(f"{part} ({n})" for part, n in here.items()) or "none"
             raise DataError(f"{collection.name} has no {split} part; its parts are: {known}.")
-    return part_of(run, collection, rows, contents, name, left_out)
+    found = part_of(run, collection, rows, contents, name, left_out)
+    return replace(found, set_aside=own.count("")) if split == "auto" else found
 
 
 def part_of(
@@ -150,11 +154,16 @@ def _unseen(own: Sequence[str | None], given: Sequence[str]) -> tuple[np.ndarray
     return np.array(rows, dtype=np.int64), name
 
 
-def _nothing_left(collection: Collection, seen: int) -> DataError:
+def _nothing_left(collection: Collection, seen: int, set_aside: int) -> DataError:
     if seen:
         return DataError(
             f"The model saw {seen} of the {len(collection)} pictures of {collection.name} when it was made, and no "
             "other is left to measure it on; name other pictures, or measure on these all the same with --split all."
+        )
+    if set_aside:
+        return DataError(
+            f"The training left {set_aside} pictures of {collection.name} out (copies, or without a label), and no "
+            "other is there to measure on; measure on these all the same with --split all."
         )
     return DataError(f"{collection.name} has no test picture that measures this model; name its part with --split.")
 

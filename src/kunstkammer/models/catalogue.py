@@ -226,7 +226,7 @@ def _require_size(model: PreTrainedModel, geometry: PictureGeometry, name: str) 
     model.eval()
     try:
         model(pixel_values=torch.zeros(1, geometry.channels, *geometry.input_size))
-    except (RuntimeError, ValueError) as error:
+    except (RuntimeError, ValueError, AssertionError) as error:
         own = getattr(model.config, "image_size", None)
         size = own if isinstance(own, int) else None
         mend = f"set picture.size to {size}" if size else "leave picture.size out"
@@ -242,7 +242,7 @@ def _with_rows_by_name(name: str, task: Task, options: dict[str, Any]) -> tuple[
     What it could not take over is said: a label that the checkpoint does not know has new rows, and a checkpoint
     without names (LABEL_0 ...) or without a label in common a wholly new head.
     """
-    source, processor = load_pretrained(name, **options)
+    source, processor = load_pretrained(name, answers=False, **options)
     known = label_names_of(source.config)
     multi_label = source.config.problem_type == "multi_label_classification"
     if are_names(known) and known == task.label_names and multi_label == task.multi_label:

@@ -21,6 +21,8 @@ from kunstkammer.errors import ModelError
 from kunstkammer.models.environment import quiet_transformers
 from kunstkammer.models.scene import PASSING, take_off_head
 
+MOST_SCALE = math.log(100)
+
 
 class DualConfig(PreTrainedConfig):
     """Configuration of `DualEncoder`.
@@ -116,12 +118,14 @@ class DualEncoder(PreTrainedModel):
 
     def forward(self, pixel_values: Tensor | None = None, text_features: Tensor | None = None, **_: Any) -> DualOutput:
         """Return the vectors of what is given, and how alike all pairs are where both are."""
+        if self.training:  # at most 100, as CLIP has it: larger scales make the training unstable
+            with torch.no_grad():
+                self.logit_scale.clamp_(max=MOST_SCALE)
         pictures = None if pixel_values is None else self.embed_pictures(pixel_values)
         texts = None if text_features is None else self.embed_texts(text_features)
         logits = None
         if pictures is not None and texts is not None:
-            # At most 100, as CLIP has it: larger scales make the training unstable.
-            logits = self.logit_scale.exp().clamp(max=100) * pictures @ texts.T + self.logit_bias
+            logits = self.logit_scale.exp() * pictures @ texts.T + self.logit_bias
         return DualOutput(picture_embeds=pictures, text_embeds=texts, logits_per_image=logits)
 
 

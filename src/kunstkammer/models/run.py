@@ -240,8 +240,13 @@ def read_geometry(processor: Any, *, channels: int, grey: bool, name: str) -> Pi
     return geometry
 
 
-def load_pretrained(name: str, **config: Any) -> tuple[PreTrainedModel, Any]:
-    """Return the classifier of a folder or hub id and its image processor; `config` overrides its config."""
+def load_pretrained(name: str, *, answers: bool = True, **config: Any) -> tuple[PreTrainedModel, Any]:
+    """Return the classifier of a folder or hub id and its image processor; `config` overrides its config.
+
+    Weights that do not fit are refused, and so are such as the checkpoint lacks: they would be drawn at random without
+    a word. Only where `config` brings labels (`id2label`), or the network is not to answer (`answers` false: it is to
+    be trained), may what stands outside the backbone differ or be missing.
+    """
     import kunstkammer.models.own  # noqa: F401, I001 - registers them with AutoModelForImageClassification
     from transformers import AutoImageProcessor, AutoModelForImageClassification
 
@@ -251,8 +256,9 @@ def load_pretrained(name: str, **config: Any) -> tuple[PreTrainedModel, Any]:
         with quiet_transformers():
             # Of Pillow, wherever torchvision is installed too: the same pictures then mean the same everywhere.
             processor = AutoImageProcessor.from_pretrained(name, backend="pil")
-            model = AutoModelForImageClassification.from_pretrained(
-                name, use_safetensors=True, ignore_mismatched_sizes=bool(config), **config
+            labels = "id2label" in config
+            model, told = AutoModelForImageClassification.from_pretrained(
+                name, use_safetensors=True, ignore_mismatched_sizes=labels, output_loading_info=True, **config
             )
     except (OSError, ValueError, TypeError, KeyError, RuntimeError, ImportError, json.JSONDecodeError) as error:
         reason = " ".join(str(error).split())[:300]
@@ -261,6 +267,13 @@ def load_pretrained(name: str, **config: Any) -> tuple[PreTrainedModel, Any]:
         if type(error).__name__ != "SafetensorError":
             raise
         raise ModelError(f"The weights of {name} are damaged ({error}); copy the checkpoint again.") from error
+    prefix = f"{model.base_model_prefix}."
+    missing = [key for key in sorted(told["missing_keys"]) if (answers and not labels) or key.startswith(prefix)]
+    if missing:
+        raise ModelError(
+            f"{name} lacks {len(missing)} weights of a {type(model).__name__} (the first: {missing[0]}), which would "
+            "be drawn at random; name a whole checkpoint, or leave out what changes its network (model.options)."
+        )
     return model, processor
 
 

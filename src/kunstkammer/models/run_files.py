@@ -16,7 +16,9 @@ from kunstkammer.files import atomic_file
 
 FACTS_FILE, SPLIT_FILE = "run.json", "split.csv"
 _SHA256 = re.compile(r"[0-9a-f]{64}")
-_FIRST = ("train", "validation", "test", "")
+STYLE = "style"
+"""The part of pictures of a second collection that lend their style in training, without their labels."""
+_FIRST = ("train", "validation", STYLE, "test", "")
 """What counts where one content has several rows: a copy that was left out is still the one that was learned from."""
 
 
@@ -35,9 +37,13 @@ def read_facts(folder: Path) -> dict[str, Any]:
     return facts
 
 
+SEEN = ("train", "validation", STYLE)
+"""Parts that a model sees when it is made."""
+
+
 @dataclass(frozen=True)
 class SplitRow:
-    """One picture of a run: its name, its part ("" where it is left out), labels, group and SHA-256."""
+    """One picture of a run: its name, its part ("" where it is left out), labels, group (-1: none) and SHA-256."""
 
     file: str
     part: str
@@ -65,7 +71,7 @@ def read_split(path: Path) -> list[SplitRow]:
         if not rows:
             raise ValueError("it holds no rows")
         return rows
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, csv.Error) as error:
         what = f"the column {error} is missing" if isinstance(error, KeyError) else str(error)
         raise ModelError(f"{path} is damaged ({what}), so the run no longer says what it learned from.") from error
 
@@ -84,7 +90,7 @@ class Learned:
     """What a run knows of the pictures that it was made from, by content.
 
     Attributes:
-        parts: SHA-256 -> "train", "validation", "test", or "" for a picture that was left out.
+        parts: SHA-256 -> "train", "validation", "test", "style" (it lent its style), or "" for one that was left out.
         groups: SHA-256 -> the number of its group (copies, and equal values of the recipe's group columns).
     """
 
@@ -110,7 +116,7 @@ class Learned:
                     "nobody knows what the model learned from. Put it back, or train again."
                 )
         rows = sorted((row for row in found if row.sha256), key=lambda row: -_FIRST.index(row.part))
-        return cls({row.sha256: row.part for row in rows}, {row.sha256: row.group for row in rows})
+        return cls({row.sha256: row.part for row in rows}, {row.sha256: row.group for row in rows if row.part != STYLE})
 
     def part_of(self, content: str) -> str | None:
         """Return the part of a picture by the SHA-256 of its file; None for one that the run does not know.
@@ -122,4 +128,4 @@ class Learned:
 
     def was_seen(self, content: str) -> bool:
         """Say whether the model saw a picture while it was made: learned from it, or was chosen or calibrated by it."""
-        return self.parts.get(content) in ("train", "validation")
+        return self.parts.get(content) in SEEN

@@ -41,7 +41,11 @@ class DistinctBatches:
             raise DataError(
                 "All captions are alike: there is nothing to tell apart. Give pictures with other captions."
             )
-        self._batches = max(1, -(-len(rows) // min(batch_size, distinct)))
+        sizes = np.bincount(self.captions)
+        count = max(1, -(-len(rows) // min(batch_size, distinct)))
+        while count > 1 and np.minimum(sizes, count).sum() < 2 * count:  # a batch of one pair teaches nothing
+            count -= 1
+        self._batches = count
 
     def set_epoch(self, epoch: int) -> None:
         """Choose the epoch that the next iteration gives."""
@@ -133,7 +137,7 @@ class Contrastive:
         pictures, texts = embed(model, self.plates, self.texts, self.validation, self.geometry, bf16=bf16)
         similarity = (pictures @ texts.T).numpy()
         relevant = same_caption([self.captions[i] for i in self.validation])
-        scale, bias = model.logit_scale.detach().exp().clamp(max=100).cpu(), model.logit_bias.detach().cpu()
+        scale, bias = model.logit_scale.detach().exp().cpu(), model.logit_bias.detach().cpu()
         found = {"loss": float(pair_loss(scale * pictures @ texts.T + bias, self.settings.loss))}
         for k in RECALLS:
             both = (recall_at(similarity, relevant, k), recall_at(similarity.T, relevant.T, k))

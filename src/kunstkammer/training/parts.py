@@ -13,7 +13,7 @@ from kunstkammer.data.copies import duplicate_groups
 from kunstkammer.data.groups import join_groups, names_a_group
 from kunstkammer.data.split import carve_validation, plan_split
 from kunstkammer.errors import DataError
-from kunstkammer.models.run_files import SplitRow
+from kunstkammer.models.run_files import STYLE, SplitRow
 from kunstkammer.training.additions import own_rows, place_additions
 
 if TYPE_CHECKING:
@@ -317,6 +317,7 @@ def _require_classes(collection: Collection, parts: list[str]) -> None:
 
 def restored_parts(collection: Collection, seen: Survey, rows: list[SplitRow]) -> Parts:
     """Return the parts of a stopped run for the collection as it is now; raise `DataError` where it has changed."""
+    rows = [row for row in rows if row.part != STYLE]
     now = dict(zip(collection.files, seen.sha256, strict=True))
     kept = {row.file: row.sha256 for row in rows}
     if now != kept:

@@ -86,7 +86,7 @@ def with_learning(values: dict[str, Any]) -> dict[str, Any]:
     >>> with_learning({"training": {"epochs": 2, "loss": "bce"}})
     {'training': {'epochs': 2}, 'learning': {'loss': 'bce', 'kind': 'classification'}}
     """
-    training, learning = values.get("training"), values.get("learning")
+    training, learning = values.get("training", {}), values.get("learning")
     if not isinstance(training, dict) or not isinstance(learning, dict | None):
         return values
     moved = {key: value for key, value in training.items() if key in MOVED}

@@ -210,7 +210,10 @@ class LearningTrainer(Trainer):
         """Go on with the history and the best weights of a state."""
         numbers = read_numbers(state)
         self.progress.history = numbers["history"]
-        self.tally = EpochCounts(**numbers["tally"])
+        try:
+            self.tally = EpochCounts(**numbers["tally"])
+        except TypeError as error:
+            raise KunstkammerError(f"{state} was written by another version; train into a new folder.") from error
         self.best_weights = read_weights(state, BEST) if self.progress.best() else None
 
     def _load_optimizer_and_scheduler(self, checkpoint: str | None) -> None:

@@ -11,6 +11,10 @@ class NotThere(KunstkammerError):  # noqa: N818 (a state of affairs, not a fault
     """There is no such picture, correction or token, or it is another visitor's (404)."""
 
 
+class FileMissing(ResourceError):  # noqa: N818
+    """A file that the database names is not where files are kept."""
+
+
 class StorageFull(ResourceError):  # noqa: N818
     """The disk or the database takes no more; nothing was kept (507)."""
 

@@ -92,6 +92,11 @@ def evaluate(
         say(f"Measuring on {len(found.collection)} pictures ({found.name}) of {one.name}.")
         if found.left_out:
             say(f"{found.left_out} pictures of {one.name} are left out: the model saw them when it was made.")
+        if found.set_aside:
+            say(
+                f"{found.set_aside} pictures of {one.name} are not measured: the training left them out (copies, or "
+                "without a label); --split all takes them too."
+            )
         asked[i] = replace(one, setting=_for_part(setting, checkpoint, one, None if groups is None else groups[i]))
     if not more:
         folder = Path(out) if out is not None else default_folder(run, asked[0].name)
@@ -123,12 +128,12 @@ def _read(checkpoint: Run, data: Any, options: dict[str, Any]) -> Collection:
     from kunstkammer.data.readers import read
 
     own = ((checkpoint.facts.get("recipe") or {}).get("data") or {}).get("label_column")
-    if own is not None and options["label_column"] is None:
-        try:
-            return read(data, **{**options, "label_column": own})
-        except DataError:
-            say(f"There is no column {own}, where the labels of the run's own collection stood.")
-    return read(data, **options)
+    if own is None or options["label_column"] is not None:
+        return read(data, **options)
+    try:
+        return read(data, **options)
+    except DataError:
+        return read(data, **{**options, "label_column": own})
 
 
 def _for_part(setting: Setting, checkpoint: Run, asked: Asked, groups: np.ndarray | None) -> Setting:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import time
 from collections.abc import Mapping
 from pathlib import Path
@@ -9,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from kunstkammer.data.contents import content_hashes
 from kunstkammer.errors import KunstkammerError, RecipeError
 from kunstkammer.progress import say
 from kunstkammer.workflows.leftovers import nothing_left_behind
@@ -241,7 +243,7 @@ def _planned(
 ) -> tuple[dict[str, Any], Parts]:
     """Return the facts and the parts that a run is started with, or was; a new run's folder is made."""
     from kunstkammer.data.additions import counts_of_additions
-    from kunstkammer.models.run_files import SPLIT_FILE, read_split
+    from kunstkammer.models.run_files import SPLIT_FILE, STYLE, SplitRow, read_split
     from kunstkammer.training import run_folder
     from kunstkammer.training.parts import plan_parts, require_validation, restored_parts
     from kunstkammer.workflows.train_notes import crossing_notes
@@ -266,7 +268,9 @@ def _planned(
     if text is not None:  # before the facts, so that a run that can be resumed has its text part
         text.fit(collection, parts.indices("train"))
         text.save(run)
-    run_folder.start_run(run, recipe, parts.rows, settled)
+    lent = [] if others is None else zip(others.files, content_hashes(others), strict=True)
+    style = [SplitRow(f"{others.name}/{file}", STYLE, (), -1, content) for file, content in lent] if others else []
+    run_folder.start_run(run, recipe, [*parts.rows, *style], settled)
     return settled, parts
 
 
@@ -334,7 +338,10 @@ def _fit(
 
 def style_facts(others: Collection | None) -> dict[str, Any] | None:
     """Return what `run.json` says of the collection that lent its style."""
-    return None if others is None else {"name": others.name, "pictures": len(others)}
+    if others is None:
+        return None
+    contents = hashlib.sha256("".join(sorted(content_hashes(others))).encode()).hexdigest()
+    return {"name": others.name, "pictures": len(others), "contents": contents}
 
 
 def _readable_plates(collection: Collection, geometry: PictureGeometry) -> Plates:

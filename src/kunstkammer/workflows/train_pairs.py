@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 
-from kunstkammer.errors import KunstkammerError, PictureError, RecipeError
+from kunstkammer.errors import DataError, KunstkammerError, PictureError, RecipeError
 from kunstkammer.files import write_json, write_text
 from kunstkammer.progress import say
 
@@ -94,8 +94,10 @@ def train_pairs(
 
     start = time.perf_counter()
     text = _text_part(collection, recipe, run if resume else None)
+    collection = _with_captions(collection, text.texts(collection))
     captions = text.texts(collection)
-    collection = _with_captions(collection, captions)
+    if resume:
+        text.require_unchanged(collection)
     model, geometry = pair_model(recipe, text.features.width)
     seen = survey(collection, geometry.plate)
     if resume:
@@ -107,6 +109,7 @@ def train_pairs(
         parts = plan_parts(collection, seen, recipe.data, recipe.seed if chosen is None else chosen)
         for note in parts.notes:
             say(note)
+        _require_captions(captions, parts)
         settled = {"data": data_facts(collection, seen, parts, recipe)}
         text.fit(collection, parts.indices("train"))
         text.save(run)
@@ -145,6 +148,10 @@ def pair_model(recipe: Recipe, text_width: int) -> tuple[DualEncoder, PictureGeo
         raise RecipeError(f"The recipe {recipe.name} is of the kind {settings.kind}, not contrastive.")
     if picture.channels == "grey":
         raise RecipeError("learning.kind contrastive learns from colour; set picture.channels to colour.")
+    if recipe.training.batch_size < 2:
+        raise RecipeError("learning.kind contrastive compares pairs; set training.batch_size to 2 or more.")
+    if recipe.model.dropout is not None:
+        raise RecipeError("learning.kind contrastive has no dropout before an output layer; leave model.dropout out.")
     if recipe.model.train != "all" or picture.preparation:
         raise RecipeError("learning.kind contrastive trains all weights on plain pictures; leave model.train at all.")
     size = (picture.size, picture.size) if picture.size else None
@@ -172,10 +179,19 @@ def _text_part(collection: Collection, recipe: Recipe, stopped: Path | None) -> 
         kept = open_text(stopped)
         if kept is None:
             raise KunstkammerError(f"{stopped} has no {TEXT_FILE}, so it cannot be resumed; train into a new folder.")
-        kept.require_unchanged(collection)
         return kept
     settings = recipe.text or TextSettings()
     return TextPart(settings.name, settings.options, columns)
+
+
+def _require_captions(captions: list[str], parts: Parts) -> None:
+    """Raise `DataError` where a part has nothing to tell apart, before anything is learned."""
+    for part in ("train", "test"):
+        if len({captions[i] for i in parts.indices(part)}) < 2:
+            raise DataError(
+                f"The {part} part has fewer than two different captions: nothing can be told apart; give it a larger "
+                f"share (data.split.{part}) or add pictures with other captions."
+            )
 
 
 def _with_captions(collection: Collection, captions: list[str]) -> Collection:

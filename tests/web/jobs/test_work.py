@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import threading
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import pytest
 
 from kunstkammer import registry
 from kunstkammer.errors import KunstkammerError, PictureError
-from kunstkammer.web.errors import ModelBroken
+from kunstkammer.web.errors import FileMissing, ModelBroken
 from kunstkammer.web.jobs.explain_all import explain_all
 from kunstkammer.web.jobs.kinds import Hands, KindOfJob, Order, Plan, Step
 from kunstkammer.web.jobs.work import INTERRUPTED, MOST_DEATHS, ServerGone, Worker
@@ -77,6 +77,35 @@ def test_a_picture_that_cannot_be_explained_keeps_no_other_from_it(store) -> Non
     assert (job.status, job.done, job.of, job.results) == ("done", 3, 3, 2)
     assert job.message.startswith("1 of 3 could not be made.")
     assert "truncated" in job.message
+
+
+def test_a_picture_whose_file_is_lost_keeps_no_other_from_it(store) -> None:
+    ids = three(store)
+    order(store)
+    real = store.bytes_of
+
+    def lost(visitor, id, kind="original"):
+        if id == ids[1]:
+            raise FileMissing(f"The original of the picture {id} is missing; upload it again.")
+        return real(visitor, id, kind)
+
+    store.bytes_of = lost
+    job = work(store, HandDesk())
+    assert (job.status, job.results) == ("done", 2)
+    assert ids[1] in job.message
+
+
+def test_a_model_that_is_replaced_meanwhile_ends_the_job(store) -> None:
+    three(store)
+    order(store)
+
+    class Replaced(HandDesk):
+        def cards(self):
+            return (CARD if not self.asked else replace(CARD, version="another"),)
+
+    job = work(store, Replaced())
+    assert (job.status, job.results) == ("failed", 1)
+    assert "was replaced while the job ran" in job.message
 
 
 def test_where_nothing_can_be_made_the_job_has_failed(store) -> None:

@@ -114,7 +114,7 @@ def _confidence(gap: Gap) -> list[Both]:
     if gap.a.calibration is None or gap.b.calibration is None:
         return []
     numbers = {
-        f"{column[:4]}_{side}": percent(_mean(found, column), 0)
+        f"{column}_{side}": percent(_mean(found, column), 0)
         for side, found in (("a", gap.a.calibration), ("b", gap.b.calibration))
         for column in ("confidence", "accuracy")
     }

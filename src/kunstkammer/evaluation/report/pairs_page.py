@@ -49,7 +49,7 @@ def write_pairs_page(path: Path, content: PairsContent) -> Path:
         rows.append({"k": k, "way": way, "interval": value, "chance": content.evaluation.chance[name]})
     html = page.render(
         "pairs.html.j2",
-        words.word("pairs.title", name=content.name),
+        words.word("captions.title", name=content.name),
         content=content,
         rows=rows,
         examples=list(zip(content.examples, uris, strict=True)),

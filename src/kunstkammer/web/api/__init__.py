@@ -1,6 +1,6 @@
 """The API, /api/v1: one file for each kind of thing.
 
-May import: `web.doors`, `web.inference`, `web.store` and the modules of `web` beside it, `pictures`, `errors`.
+May import: `web.doors`, `web.inference`, `web.store` and the modules of `web` beside it, `pictures`, `files`, `errors`.
 Public: `router`, `PREFIX`. `describe` makes the OpenAPI description exact.
 """
 

@@ -11,6 +11,7 @@ from fastapi import Path as PathParameter
 from starlette.background import BackgroundTask
 from starlette.responses import FileResponse
 
+from kunstkammer.files import disk_errors
 from kunstkammer.web.api.describe import PREFIX, problems
 from kunstkammer.web.api.schemas import JobIn, JobOut, JobsOut
 from kunstkammer.web.api.shared import JSON, TheHouse, wait_for, wait_to_write
@@ -85,6 +86,20 @@ async def end_job(house: TheHouse, who: Visitor, id: JobId) -> Job | Response:
     return Response(status_code=204)
 
 
+class WholeFile(FileResponse):
+    """A file that is always sent whole: it is made for each request, so a part of it would cost as much as all."""
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        """Send it, whatever range was asked for."""
+        headers = [(name, value) for name, value in scope["headers"] if name.lower() not in (b"range", b"if-range")]
+        await super().__call__({**scope, "headers": headers}, receive, send)
+
+
+def _written(files: Any, path: Path) -> int:
+    with disk_errors(path):
+        return write_archive(files, path)
+
+
 @router.get(
     "/{id}/result", response_class=FileResponse, responses=problems("not-there", "invalid", "storage-full", besides=ZIP)
 )
@@ -95,12 +110,12 @@ async def job_result(house: TheHouse, who: Visitor, id: JobId) -> FileResponse:
     try:
         path = Path(folder.name) / "result.zip"
         files = house.store.jobs.results(owner(who), id)
-        if not await wait_for(write_archive, files, path):
+        if not await wait_for(_written, files, path):
             raise ProblemError("not-there", "This job has made nothing, or its pictures are gone.")
     except BaseException:
         await wait_for(folder.cleanup)
         raise
-    return FileResponse(
+    return WholeFile(
         path,
         media_type="application/zip",
         filename=f"{found.kind}-{found.id[:8]}.zip",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import re
 from collections.abc import Iterator
 from typing import Annotated
 
@@ -14,6 +15,8 @@ from kunstkammer.web.jobs.kinds import Hands, Order, Plan, Step, kind_of_job
 from kunstkammer.web.maps import map_key
 from kunstkammer.web.records import Made, ModelCard, Picture
 
+LONGEST_PART = 120
+"""Bytes of a part of a path in the ZIP; file systems take 255."""
 USUAL = 3
 """Methods, where none is named: the model's first ones that are quick."""
 Name = Annotated[str, Field(min_length=1, max_length=200)]
@@ -46,7 +49,7 @@ def explain_all(order: Order) -> Plan:
     ]
     if not steps:
         raise Unfit("You have no pictures to explain; upload some first.")
-    return Plan({"model": card.name, "methods": methods}, steps)
+    return Plan({"model": card.name, "methods": methods}, steps, {card.name: card.version})
 
 
 def _explain(picture: Picture, card: ModelCard, method: str, hands: Hands) -> Made:
@@ -57,8 +60,18 @@ def _explain(picture: Picture, card: ModelCard, method: str, hands: Hands) -> Ma
         data = hands.store.bytes_of(picture.visitor, picture.id, "original")
         png = hands.desk.explain(card.name, data, method, picture.name)
         hands.store.put_map(picture.facts.sha256, key, png)
-    name = f"{picture.id[:8]} {picture.name}/{card.name} {method}.png"
+    name = f"{file_part(f'{picture.id[:8]} {picture.name}')}/{file_part(f'{card.name} {method}')}.png"
     return Made(f"{picture.id}/{method}", picture.id, name, png)
+
+
+def file_part(text: str) -> str:
+    """Return a text as a part of a path that every system can unpack: at most 120 bytes, none of their special signs.
+
+    >>> file_part("a/b: c?."), len(file_part("絵" * 200).encode())
+    ('a_b_ c_', 120)
+    """
+    plain = re.sub(r'[\x00-\x1f<>:"/\\|?*]', "_", text).encode()[:LONGEST_PART].decode("utf-8", "ignore")
+    return plain.rstrip(". ") or "_"
 
 
 def _card(cards: tuple[ModelCard, ...], name: str | None) -> ModelCard:

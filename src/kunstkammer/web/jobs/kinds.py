@@ -10,7 +10,7 @@ it must name the same steps for the same order, less those of pictures that are 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any, Protocol, TypeVar
 
@@ -69,10 +69,14 @@ class Step:
 
 @dataclass(frozen=True)
 class Plan:
-    """The steps of a job, and its parameters with all that was left out filled in."""
+    """The steps of a job, and its parameters with all that was left out filled in.
+
+    models: name -> version of the models that it asks, which must stay the same while it runs.
+    """
 
     parameters: Mapping[str, Any]
     steps: Sequence[Step]
+    models: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

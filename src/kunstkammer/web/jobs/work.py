@@ -12,7 +12,7 @@ from typing import Protocol
 
 from kunstkammer import registry
 from kunstkammer.errors import KunstkammerError, ResourceError
-from kunstkammer.web.errors import JobLost, ModelBroken, NoModel, NotThere, QuotaFull, StorageFull
+from kunstkammer.web.errors import FileMissing, JobLost, ModelBroken, NoModel, NotThere, QuotaFull, StorageFull
 from kunstkammer.web.house import StoreLike
 from kunstkammer.web.jobs.kinds import Hands, KindOfJob, Plan, SteadyDesk, Step, plan_of
 from kunstkammer.web.records import Job, Made, ModelCard
@@ -51,6 +51,8 @@ def _make(step: Step, hands: Hands) -> Made:
         return step.make(hands)
     except ServerGone as gone:
         raise _Interrupted from gone
+    except FileMissing as error:
+        return Made(step.key, step.picture, "", None, str(error))
     except (NotThere, JobLost, ResourceError, *_FATAL):
         raise
     except KunstkammerError as error:
@@ -137,6 +139,9 @@ class Worker:
             if time.monotonic() - began > self.settings.job_turn_seconds and jobs.others_wait(job.visitor):
                 jobs.release(self.name, job.id)
                 return
+            if gone := self._replaced(plan):
+                self._fail(job, f"The model {gone} was replaced while the job ran; order it again.")
+                return
             done += 1
             try:
                 made = _make(step, hands)
@@ -145,6 +150,11 @@ class Worker:
             except NotThere:  # its picture went meanwhile
                 jobs.progress(self.name, job.id, done, of)
         self._end(job, notes)
+
+    def _replaced(self, plan: Plan) -> str:
+        """Return the name of a model of the plan that another one has taken since; "" for none."""
+        now = {card.name: card.version for card in self.desk.cards()}
+        return next((name for name, version in plan.models.items() if now.get(name, version) != version), "")
 
     def _end(self, job: Job, notes: Mapping[str, str]) -> None:
         troubles = [note for note in notes.values() if note]

@@ -17,7 +17,7 @@ from sqlalchemy.orm import Session
 
 from kunstkammer.errors import ResourceError
 from kunstkammer.files import disk_errors
-from kunstkammer.web.errors import NotThere, StorageFull
+from kunstkammer.web.errors import FileMissing, NotThere, StorageFull
 from kunstkammer.web.records import Answer, Correction, Facts, Picture, ResultPage, Who
 from kunstkammer.web.settings import Settings
 from kunstkammer.web.store import deleting, sayings
@@ -170,7 +170,7 @@ class Store:
         data = self._blobs.get(file, kind)
         if data is None:
             self.get(visitor, id)  # Deleted a moment ago: NotThere.
-            raise ResourceError(f"The {kind} of the picture {id} is missing from {self._blobs.where}; upload it again.")
+            raise FileMissing(f"The {kind} of the picture {id} is missing from {self._blobs.where}; upload it again.")
         return data
 
     # Letting go
