@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from safetensors.torch import load_file, save_file
 
 from kunstkammer.data.collection import make_collection
 from kunstkammer.errors import DataError, ModelError, RecipeError, UnknownNameError
@@ -136,3 +137,17 @@ def test_a_run_without_its_encoder_is_refused_and_nothing_is_looked_up_elsewhere
     monkeypatch.chdir(tmp_path)
     with pytest.raises(ModelError, match="has no text-encoder"):
         open_text(Path("run"))
+
+
+def test_an_encoder_that_lacks_weights_is_refused_and_a_pooler_is_not_needed(encoder, tmp_path):
+    for name, dropped in (("no-pooler", "pooler."), ("no-layer", "encoder.layer.0.")):
+        folder = shutil.copytree(encoder, tmp_path / name)
+        weights = load_file(folder / "model.safetensors")
+        kept = {key: value for key, value in weights.items() if not key.startswith(dropped)}
+        assert len(kept) < len(weights)
+        save_file(kept, folder / "model.safetensors", metadata={"format": "pt"})
+    whole = make_text_features("hub", {"model": str(encoder)}).rows(TEXTS)[np.arange(len(TEXTS))]
+    without = make_text_features("hub", {"model": str(tmp_path / "no-pooler")}).rows(TEXTS)[np.arange(len(TEXTS))]
+    assert torch.equal(whole, without)
+    with pytest.raises(ModelError, match="lacks .* would be drawn at random; name a whole text encoder"):
+        make_text_features("hub", {"model": str(tmp_path / "no-layer")}).rows(TEXTS)

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from safetensors import SafetensorError
 from torch import Tensor, nn
 from transformers import AutoConfig, AutoModel, AutoModelForImageClassification, PreTrainedConfig, PreTrainedModel
 from transformers.utils import ModelOutput
@@ -20,6 +21,7 @@ from transformers.utils import ModelOutput
 from kunstkammer.errors import ModelError
 from kunstkammer.models.environment import quiet_transformers
 from kunstkammer.models.scene import PASSING, take_off_head
+from kunstkammer.models.weights import require_weights
 
 MOST_SCALE = math.log(100)
 
@@ -159,9 +161,12 @@ def open_dual(run: str | Path) -> DualEncoder:
     refuse_pickles(folder)
     try:
         with quiet_transformers():
-            model = DualEncoder.from_pretrained(folder, use_safetensors=True)
+            model, told = DualEncoder.from_pretrained(folder, use_safetensors=True, output_loading_info=True)
     except (OSError, ValueError, KeyError, RuntimeError) as error:
         raise ModelError(f"Cannot open {folder}: {' '.join(str(error).split())[:200]}") from error
+    except SafetensorError as error:
+        raise ModelError(f"The weights of {folder} are damaged ({error}); copy the checkpoint again.") from error
+    require_weights(str(folder), type(model).__name__, told["missing_keys"], "copy the checkpoint again")
     return model.eval()
 
 

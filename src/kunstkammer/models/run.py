@@ -27,6 +27,7 @@ from kunstkammer.models.folders import is_folder, refuse_pickles
 from kunstkammer.models.geometry import PictureGeometry
 from kunstkammer.models.memory import keep_freed_memory
 from kunstkammer.models.run_files import Learned, read_facts
+from kunstkammer.models.weights import require_weights
 from kunstkammer.progress import say
 
 if TYPE_CHECKING:
@@ -268,12 +269,9 @@ def load_pretrained(name: str, *, answers: bool = True, **config: Any) -> tuple[
             raise
         raise ModelError(f"The weights of {name} are damaged ({error}); copy the checkpoint again.") from error
     prefix = f"{model.base_model_prefix}."
-    missing = [key for key in sorted(told["missing_keys"]) if (answers and not labels) or key.startswith(prefix)]
-    if missing:
-        raise ModelError(
-            f"{name} lacks {len(missing)} weights of a {type(model).__name__} (the first: {missing[0]}), which would "
-            "be drawn at random; name a whole checkpoint, or leave out what changes its network (model.options)."
-        )
+    missing = [key for key in told["missing_keys"] if (answers and not labels) or key.startswith(prefix)]
+    fix = "name a whole checkpoint, or leave out what changes its network (model.options)"
+    require_weights(name, type(model).__name__, missing, fix)
     return model, processor
 
 

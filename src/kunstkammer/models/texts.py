@@ -20,6 +20,7 @@ from kunstkammer.errors import DataError, ModelError, RecipeError, guess
 from kunstkammer.files import atomic_file, atomic_folder
 from kunstkammer.models.environment import quiet_transformers
 from kunstkammer.models.folders import is_folder, refuse_pickles
+from kunstkammer.models.weights import require_weights, safetensors_as_os_errors, write_tensors
 from kunstkammer.registry import get, register
 
 TENSORS_FILE, ENCODER_FOLDER = "text.safetensors", "text-encoder"
@@ -177,8 +178,6 @@ class TfidfText:
 
     def save(self, folder: Path) -> dict[str, Any]:
         """Write the weights as safetensors; return the vocabulary."""
-        from kunstkammer.models.weights import write_tensors
-
         with atomic_file(folder / TENSORS_FILE) as partial:
             write_tensors({kind: torch.from_numpy(idf) for kind, idf in self.idf.items()}, partial)
         return {"vocabulary": self.vocabulary}
@@ -232,7 +231,10 @@ class HubText:
 
             with _opening(self.name), quiet_transformers():
                 tokenizer = AutoTokenizer.from_pretrained(self.name)
-                encoder = AutoModel.from_pretrained(self.name, use_safetensors=True)
+                encoder, told = AutoModel.from_pretrained(self.name, use_safetensors=True, output_loading_info=True)
+            # Checkpoints of masked language models have no pooler; the mean over the tokens does not use it.
+            missing = [key for key in told["missing_keys"] if not key.startswith("pooler.")]
+            require_weights(self.name, type(encoder).__name__, missing, "name a whole text encoder")
             self._parts = tokenizer, encoder.eval().requires_grad_(False)
         return self._parts
 
@@ -257,8 +259,6 @@ class HubText:
 
     def save(self, folder: Path) -> dict[str, Any]:
         """Copy tokenizer and encoder into the checkpoint."""
-        from kunstkammer.models.weights import safetensors_as_os_errors
-
         tokenizer, encoder = self._encoder()
         with atomic_folder(folder / ENCODER_FOLDER) as partial, safetensors_as_os_errors(), quiet_transformers():
             tokenizer.save_pretrained(partial)

@@ -1,16 +1,35 @@
-"""Writing safetensors so that a full disk is named as such."""
+"""Weights on disk: none drawn at random in silence when they are read, and a full disk named when they are written."""
 
 from __future__ import annotations
 
 import contextlib
 import os
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
 from safetensors import SafetensorError
 from safetensors.torch import save_file
 from torch import Tensor
+
+from kunstkammer.errors import ModelError
+
+
+def require_weights(name: str, kind: str, missing: Iterable[str], fix: str) -> None:
+    """Raise `ModelError` where a checkpoint lacks weights that the network needs: they would be drawn at random.
+
+    Args:
+        name: of the checkpoint.
+        kind: the network's class.
+        missing: names of the weights that the network needs and the checkpoint lacks.
+        fix: what to do, put behind "; ".
+    """
+    names = sorted(missing)
+    if names:
+        raise ModelError(
+            f"{name} lacks {len(names)} weights of a {kind} (the first: {names[0]}), which would be drawn at random; "
+            f"{fix}."
+        )
 
 
 @contextlib.contextmanager
